@@ -1,0 +1,15 @@
+"""Errors and warnings of the library."""
+
+__all__ = ["DivergenceError", "InvalidParameterError", "TrainingInterruptedWarning"]
+
+
+class InvalidParameterError(ValueError, TypeError):
+    """A constructor parameter is of the wrong type or outside its domain."""
+
+
+class DivergenceError(ArithmeticError):
+    """The loss became NaN or infinite; the estimator holds the last good weights."""
+
+
+class TrainingInterruptedWarning(UserWarning):
+    """Training was stopped from the keyboard; the estimator is fitted with what it had."""

@@ -1,0 +1,60 @@
+"""What every metric accepts: finite two-dimensional arrays, tensors or CSR, read in row batches."""
+
+from collections.abc import Iterator
+from typing import Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from scipy import sparse
+from sklearn.utils import check_array, gen_batches
+
+Array: TypeAlias = npt.ArrayLike | torch.Tensor
+CodeArray: TypeAlias = npt.ArrayLike | torch.Tensor | sparse.csr_array | sparse.csr_matrix
+
+# Rows are widened to float64 in batches of about 1 MB: they stay in the cache, and a memory map is
+# never copied whole.
+_BATCH_ENTRIES = 2**17
+
+
+def check_rows(array: Any, name: str, *, accept_sparse: bool = False) -> Any:
+    """Return `array` as a finite (rows, columns) ndarray, or as CSR where that is accepted."""
+    if isinstance(array, torch.Tensor):
+        array = array.detach().cpu()
+        # NumPy has no bfloat16.
+        array = (array.float() if array.dtype == torch.bfloat16 else array).numpy()
+    if np.ndim(array) != 2:
+        raise ValueError(f"{name} must have two dimensions, got shape {np.shape(array)}.")
+    return check_array(array, input_name=name, accept_sparse="csr" if accept_sparse else False)
+
+
+def row_batches(array: Any) -> Iterator[slice]:
+    """Cut the rows of a checked array into slices with a bounded number of stored entries."""
+    n_rows = array.shape[0]
+    n_entries = array.nnz if sparse.issparse(array) else array.size
+    yield from gen_batches(n_rows, max(1, n_rows * _BATCH_ENTRIES // max(1, n_entries)))
+
+
+def active_set(codes: Any) -> sparse.csr_array:
+    """Copy checked codes to CSR without duplicates or stored zeros."""
+    if codes.dtype == np.float16:
+        # SciPy has no sparse float16.
+        codes = codes.astype(np.float32)
+    active = sparse.csr_array(codes, copy=True)
+    active.sum_duplicates()
+    active.eliminate_zeros()
+    return active
+
+
+def check_width(name: str, n_columns: int, n_expected: int) -> None:
+    """Raise if a batch is not as wide as the batches before it."""
+    if n_columns != n_expected:
+        raise ValueError(
+            f"{name} has {n_columns} columns, but the batches before it had {n_expected}."
+        )
+
+
+def check_seen(n_samples: int) -> None:
+    """Raise if a statistic is read before any row was given."""
+    if n_samples == 0:
+        raise ValueError("No rows were given yet: call update() before reading a statistic.")

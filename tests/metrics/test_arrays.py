@@ -1,0 +1,38 @@
+import numpy as np
+import pytest
+from scipy import sparse
+
+from sklearn_aensae.metrics._arrays import active_set, check_rows, row_batches
+
+
+def test_row_batches_cover_every_row_once():
+    slices = list(row_batches(np.empty((1000, 1024), dtype=np.int8)))
+    assert [rows.start for rows in slices[1:]] == [rows.stop for rows in slices[:-1]]
+    assert (slices[0].start, slices[-1].stop) == (0, 1000)
+    assert max(rows.stop - rows.start for rows in slices) == 128
+
+
+def test_row_batches_of_very_wide_rows_hold_one_row():
+    assert list(row_batches(np.empty((2, 2**18), dtype=np.int8))) == [slice(0, 1), slice(1, 2)]
+
+
+def test_row_batches_of_sparse_rows_count_what_is_stored():
+    assert list(row_batches(sparse.eye_array(5000, 2**18, format="csr"))) == [slice(0, 5000)]
+    assert list(row_batches(sparse.csr_array((3, 4)))) == [slice(0, 3)]
+
+
+def test_a_memory_map_is_not_copied(tmp_path):
+    X = np.memmap(tmp_path / "X", dtype=np.float32, mode="w+", shape=(4, 3))
+    assert np.shares_memory(check_rows(X, "X"), X)
+
+
+def test_sparse_is_refused_where_it_makes_no_sense():
+    with pytest.raises(TypeError, match=r"[Ss]parse"):
+        check_rows(sparse.csr_array(np.eye(2)), "X")
+
+
+def test_active_set_drops_zeros_and_duplicates_of_a_copy():
+    codes = sparse.csr_array(([1.0, -1.0, 0.0, 2.0], [0, 0, 1, 2], [0, 3, 4]), shape=(2, 3))
+    active = active_set(codes)
+    assert (active.nnz, codes.nnz) == (1, 4)
+    np.testing.assert_array_equal(active.toarray(), [[0.0, 0.0, 0.0], [0.0, 0.0, 2.0]])
