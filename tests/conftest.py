@@ -1,5 +1,10 @@
 """Settings that every test shares."""
 
+import os
+
+# Before SciPy is first imported: lets scikit-learn's array API check run instead of being skipped.
+os.environ["SCIPY_ARRAY_API"] = "1"
+
 import torch
 
 # Two test workers share two cores: one thread each keeps them from fighting.

@@ -1,0 +1,138 @@
+"""Splices what all estimators share into the docstring of each, so that `help` is complete."""
+
+import textwrap
+
+__all__ = ["splice"]
+
+SHARED = {
+    "{adaptive_parameters}": """
+gamma : float, default=0.5
+    Exponent of the adaptive weights; 0 gives :class:`L1SAE`.
+ema_beta : float, default=0.999
+    Decay per step of the moving averages.
+ema_correction : bool, default=True
+    Whether the averages start at 0 with bias correction; False starts them at 1 (paper).
+weight_statistic : {"active_mean", "mean"}, default="active_mean"
+    Activity: mean code over the rows where a component is active, or over all rows (paper).
+weight_reference : {"median", "top"}, default="median"
+    R: median activity of the components that have fired, or mean of the largest (paper).
+weight_top_share : float, default=0.01
+    Share of components whose mean activity is the reference "top".
+weight_min, weight_max : float, default=0.1 and 10.0
+    Bounds of the weights before normalisation.
+normalize_weights : bool, default=True
+    Whether weights are divided by their mean over the penalty, so that adapting them
+    changes who is penalised, and not how much all are.
+adaptation_start, adaptation_ramp : int or float, default=0.2 and 0.05
+    Phase with weights 1, and phase over which the adaptive weights fade in: steps (int) or
+    shares of training (float). Published: 10,000 and 2,000 of 50,000 steps.
+""",
+    "{adaptive_attributes}": """
+adaptive_weights_ : ndarray of shape (n_components,)
+    Weights in the last step.
+pinned_share_ : float
+    Share of weights that sit on `weight_min` or `weight_max`. Near 1, adapting is only
+    another name for a stronger or weaker `lambda_1`.
+""",
+    "{shared_parameters}": """
+batch_size : int, default=256
+    Rows per optimiser step. Use a few thousand for millions of rows.
+max_epochs : int, default=20
+    Passes over the data; unused if `max_steps` is given.
+max_steps : int or None, default=None
+    Optimiser steps in all, over as many or as few passes as that takes. For `partial_fit`
+    this is the planned length of the whole training, over all calls.
+learning_rate : float, default=1e-3
+    Of the optimiser, between warm-up and decay.
+lr_warmup, lr_decay : int or float, default=0.05 and 0.2
+    Linear rise from 0 and fall to 0 of the learning rate: an int counts steps, a float is a
+    share of training. Without `max_steps`, `partial_fit` cannot know its end: shares then
+    refer to 1,000 steps and the learning rate does not fall.
+optimizer : {"adam", "adamw", "sgd"} or callable, default="adam"
+    A callable takes the parameters and `lr`, as the classes in `torch.optim` do; use
+    `functools.partial` for further options.
+init : {"data", "data_median", "paper"}, default="data"
+    "data": decoder bias at the mean of the data, random unit atoms, encoder equal to the
+    atoms times one factor that fits the data best. "data_median": the same with the
+    geometric median. "paper": uniform weights and a decoder bias of 0, as published with
+    the AEN-SAE; on data with a large mean most features die within a few steps.
+input_scaling : {None, "mean_norm", "sample_norm"}, default="mean_norm"
+    Units of training. "mean_norm": one factor, so that rows have mean norm
+    sqrt(n_features); penalties then mean the same on any data. "sample_norm": each row to
+    norm sqrt(n_features). All results are given in the units of `X`, whatever the scaling.
+shuffle : bool, default=True
+    Whether each epoch visits all rows in a new order, by index; `X` is never copied.
+validation_fraction : float, default=0.0
+    Share of rows that `fit` holds out, to record `valid_loss` in every epoch for callbacks
+    such as skorch's `EarlyStopping`.
+dead_window : int or float, default=1.0
+    A feature is dead when it has not fired in this many samples (int) or this many epochs
+    (float).
+log_interval : int or float, default=0.01
+    Steps per row of `history_`, or a share of training.
+warm_start : bool, default=False
+    Whether `fit` starts from the weights and the scaling of the last fit instead of new ones.
+    Optimiser, schedules and adaptive weights start afresh.
+callbacks : list of skorch.callbacks.Callback, default=()
+    Run during training, with `net_` as their net. `lr_warmup=0, lr_decay=0` hands the learning
+    rate to an `LRScheduler`.
+device : str, default="auto"
+    "cpu", "cuda", "cuda:1", "mps", ...; "auto" takes CUDA if there is one, else the CPU.
+dtype : {"float32", "float64"}, default="float32"
+    Of weights and computation. Outputs have the dtype of the input.
+random_state : int, RandomState instance or None, default=None
+    Of initial weights and the order of rows. The same seed gives the same weights.
+sparse_output : bool, default=False
+    Whether `transform` returns a SciPy CSR array instead of a dense one.
+verbose : bool, default=False
+    Whether to show a progress bar.
+""",
+    "{shared_attributes}": """
+components_ : ndarray of shape (n_components, n_features)
+    Atoms: unit-norm rows. `X` is approximately `codes @ components_ + decoder_bias_`.
+encoder_weights_ : ndarray of shape (n_components, n_features)
+    Pre-codes are `(X - decoder_bias_) @ encoder_weights_.T + encoder_bias_`.
+encoder_bias_ : ndarray of shape (n_components,)
+    In the units of `X`.
+decoder_bias_ : ndarray of shape (n_features,)
+    In the units of `X`.
+n_components_ : int
+    Number of components.
+feature_density_ : ndarray of shape (n_components,)
+    Share of the last `n_density_samples_` training rows on which each component fired.
+n_density_samples_ : int
+    One to two times `dead_window_`, or all rows seen if there were fewer.
+n_dead_ : int
+    Components that did not fire on any of the last `dead_window_` training rows.
+dead_window_ : int
+    Number of rows behind `n_dead_`.
+input_scale_ : float
+    Factor from the units of `X` to those of training (for a row of mean norm, if
+    `input_scaling="sample_norm"`).
+n_iter_ : int
+    Epochs begun.
+n_steps_ : int
+    Optimiser steps taken.
+history_ : dict of str to list
+    One entry per `log_interval` in every column: step, epoch, loss and each weighted term of
+    it, explained_variance, l0, dead_share, learning_rate, rows_per_second.
+net_ : SAENet
+    The skorch net that trained the module.
+n_features_in_ : int
+    Number of features seen in `fit`.
+feature_names_in_ : ndarray of shape (n_features_in_,)
+    Their names, if `X` had any.
+""",
+}
+
+
+def splice(docstring: str | None) -> str | None:
+    """Replace the lines that hold nothing but a placeholder by the shared text, indented alike."""
+    if docstring is None:
+        return None
+    lines = []
+    for line in docstring.splitlines():
+        shared = SHARED.get(line.strip())
+        indent = line[: len(line) - len(line.lstrip())]
+        lines.append(line if shared is None else textwrap.indent(shared.strip("\n"), indent))
+    return "\n".join(lines)

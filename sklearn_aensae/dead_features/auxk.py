@@ -1,0 +1,70 @@
+"""AuxK: dead features learn to reconstruct what the live ones left over."""
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from sklearn_aensae.kernels import ActiveCodes
+from sklearn_aensae.modules import Autoencoder, SAEOutput
+from sklearn_aensae.objective.base import Term
+
+__all__ = ["AuxK"]
+
+REFRESH_INTERVAL = 32
+"""Batches between two looks at which components are dead: the one host read of this term."""
+
+
+class AuxK(Term):
+    r"""Reconstruction of the residual by the `k_aux` largest pre-codes among dead components.
+
+    .. math:: \lVert e - \hat e \rVert^2 / \lVert e - \bar e \rVert^2, \qquad
+              e = x - \hat x \ \text{(detached)}, \quad
+              \hat e = D_{dead}^\top \mathrm{ReLU}(\mathrm{TopK}_{k_{aux}}(W_{dead}(x - b) + c))
+
+    Dead means silent for the tracker's whole window. The set is looked up every
+    32 batches, so that nothing is spent while no feature is dead, and only dead rows of the
+    weights are touched. The residual holds no bias, so none is added here: decoding with
+    the bias would push it.
+
+    Parameters
+    ----------
+    k_aux : int
+        Most dead components per row that take part.
+    weight : float, default=1/32
+        Factor of the term.
+
+    References
+    ----------
+    :arxiv:`Gao et al. (2024). Scaling and evaluating sparse autoencoders <2406.04093>`,
+    section 2.4 and appendix A.2.
+    """
+
+    def __init__(self, k_aux: int, weight: float = 1 / 32) -> None:
+        super().__init__(weight)
+        self.k_aux = k_aux
+        self.n_calls = 0
+        self.dead_indices = torch.empty(0, dtype=torch.long)
+
+    def forward(self, x: Tensor, output: SAEOutput, module: Autoencoder) -> Tensor:
+        """Normalised error of the dead components' reconstruction; 0 while none is dead."""
+        if self.training:
+            self._refresh(module)
+        if not self.dead_indices.numel():
+            return x.new_zeros(())
+        residual = (x - output.reconstruction).detach()
+        encoder, dead = module.encoder, self.dead_indices
+        pre_codes = functional.linear(
+            x - module.decoder.bias, encoder.weight[dead], encoder.bias[dead]
+        )
+        values, slots = pre_codes.topk(min(self.k_aux, dead.numel()), dim=1, sorted=False)
+        codes = ActiveCodes(torch.relu(values), slots, dead.numel())
+        error = (residual - codes.decode(module.decoder.atoms[dead])).square().sum()
+        return error / (residual - residual.mean(0)).square().sum().clamp(min=1e-12)
+
+    def _refresh(self, module: Autoencoder) -> None:
+        """Look up, now and then, which components have been silent for the whole window."""
+        if self.n_calls % REFRESH_INTERVAL == 0:
+            tracker = module.tracker
+            dead = tracker.samples_since_fired >= tracker.window
+            self.dead_indices = dead.nonzero().flatten()
+        self.n_calls += 1

@@ -1,0 +1,17 @@
+"""Sparse autoencoders as scikit-learn estimators. One per file."""
+
+from sklearn_aensae.estimators._adaptive_elastic_net import AdaptiveElasticNetSAE
+from sklearn_aensae.estimators._adaptive_lasso import AdaptiveLassoSAE
+from sklearn_aensae.estimators._base import BaseSAE
+from sklearn_aensae.estimators._elastic_net import ElasticNetSAE
+from sklearn_aensae.estimators._l1 import L1SAE
+from sklearn_aensae.estimators._topk import TopKSAE
+
+__all__ = [
+    "L1SAE",
+    "AdaptiveElasticNetSAE",
+    "AdaptiveLassoSAE",
+    "BaseSAE",
+    "ElasticNetSAE",
+    "TopKSAE",
+]

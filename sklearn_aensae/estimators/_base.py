@@ -1,0 +1,317 @@
+"""The estimator surface that every sparse autoencoder shares."""
+
+import math
+import warnings
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Annotated, Any, Self
+
+import numpy as np
+import torch
+from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
+from sklearn.utils import Tags, check_random_state
+from sklearn.utils.validation import check_is_fitted
+from skorch.callbacks import Callback
+from torch.optim import Optimizer
+
+from sklearn_aensae._docs import splice
+from sklearn_aensae._params import (
+    AtLeast,
+    Boolean,
+    InRange,
+    Length,
+    OneOf,
+    Size,
+    Where,
+    validate_params,
+)
+from sklearn_aensae.estimators import _coding
+from sklearn_aensae.estimators._build import OPTIMIZERS, Plan, begin
+from sklearn_aensae.estimators._fitted import write_fitted
+from sklearn_aensae.estimators._validation import (
+    Data,
+    resolve_device,
+    validate_codes,
+    validate_X,
+)
+from sklearn_aensae.exceptions import TrainingInterruptedWarning
+from sklearn_aensae.metrics import ReconstructionStatistics
+from sklearn_aensae.modules.activations import Activation
+from sklearn_aensae.modules.initialization import INITIALIZATIONS
+from sklearn_aensae.objective import Term
+from sklearn_aensae.objective.reconstruction import MSE
+from sklearn_aensae.sources import ArraySource
+from sklearn_aensae.sources.scaling import SCALINGS
+from sklearn_aensae.training import Batches
+
+__all__ = ["BaseSAE"]
+
+
+_OPTIMIZER = Where(
+    f"one of {', '.join(map(repr, OPTIMIZERS))} or a callable",
+    lambda value: callable(value) or (isinstance(value, str) and value in OPTIMIZERS),
+)
+_CALLBACKS = Where(
+    "a list of skorch callbacks",
+    lambda value: isinstance(value, list | tuple) and all(isinstance(v, Callback) for v in value),
+)
+_DEVICE = Where("'auto' or a torch device as a str", lambda value: isinstance(value, str))
+
+
+@dataclass(eq=False, repr=False, kw_only=True)
+class BaseSAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, ABC):
+    """Base class: a variant adds fields and overrides `_make_activation` and `_make_terms`.
+
+    Parameters
+    ----------
+    n_components : int or float, default=8.0
+        Number of components: an int is absolute, a float a multiple of the number of features.
+    {shared_parameters}
+    """
+
+    n_components: Annotated[int | float, Size()] = field(default=8.0, kw_only=False)
+    batch_size: Annotated[int, AtLeast(1)] = 256
+    max_epochs: Annotated[int, AtLeast(1)] = 20
+    max_steps: Annotated[int | None, AtLeast(1, optional=True)] = None
+    learning_rate: Annotated[float, InRange(0, float("inf"), open_low=True, open_high=True)] = 1e-3
+    lr_warmup: Annotated[int | float, Length()] = 0.05
+    lr_decay: Annotated[int | float, Length()] = 0.2
+    optimizer: Annotated[str | Callable[..., Optimizer], _OPTIMIZER] = "adam"
+    init: Annotated[str, OneOf(*INITIALIZATIONS)] = "data"
+    input_scaling: Annotated[str | None, OneOf(*SCALINGS)] = "mean_norm"
+    shuffle: Annotated[bool, Boolean()] = True
+    validation_fraction: Annotated[float, InRange(0, 1, open_high=True)] = 0.0
+    dead_window: Annotated[int | float, Size()] = 1.0
+    log_interval: Annotated[int | float, Length()] = 0.01
+    warm_start: Annotated[bool, Boolean()] = False
+    callbacks: Annotated[Sequence[Callback], _CALLBACKS] = ()
+    device: Annotated[str, _DEVICE] = "auto"
+    dtype: Annotated[str, OneOf("float32", "float64")] = "float32"
+    random_state: int | np.random.RandomState | None = None
+    sparse_output: Annotated[bool, Boolean()] = False
+    verbose: Annotated[bool, Boolean()] = False
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        cls.__doc__ = splice(cls.__doc__)
+
+    # What a variant overrides ------------------------------------------------------------
+
+    @abstractmethod
+    def _make_activation(self, n_components: int) -> Activation:
+        """Activation for `n_components` components."""
+
+    def _make_reconstruction(self, plan: Plan) -> Term:
+        """Reconstruction error."""
+        return MSE()
+
+    def _make_terms(self, plan: Plan) -> dict[str, Term]:
+        """Terms of the objective besides the reconstruction error, by name."""
+        return {}
+
+    def _make_callbacks(self, plan: Plan) -> list[tuple[str, Callback]]:
+        """Named callbacks that the variant needs during training."""
+        return []
+
+    def _write_fitted(self) -> None:
+        """Write fitted attributes; a variant adds its own."""
+        write_fitted(self)
+
+    # What users call ---------------------------------------------------------------------
+
+    def fit(self, X: Any, y: Any = None) -> Self:
+        """Train on `X`.
+
+        Parameters
+        ----------
+        X : array-like or Tensor of shape (n_samples, n_features)
+            Rows, in any float type, in memory, in a (read-only) memmap or on any device. Only
+            batches are moved to `device`.
+        y : None
+            Ignored.
+
+        Returns
+        -------
+        self : object
+            Fitted estimator.
+
+        Raises
+        ------
+        ValueError, TypeError
+            If `X` or a parameter is not what it should be.
+        DivergenceError
+            If the loss becomes NaN or infinite; the weights of the last good log interval are
+            kept.
+
+        Warns
+        -----
+        TrainingInterruptedWarning
+            If Ctrl-C ends training early; the estimator is fitted with what it has learned.
+        """
+        validate_params(self)
+        X = validate_X(self, X, reset=True)
+        self._seed = int(check_random_state(self.random_state).randint(2**31 - 1))
+        source = ArraySource(X, resolve_device(self.device), getattr(torch, self.dtype))
+        source, validation = source.split(self.validation_fraction, self._seed)
+        steps_per_epoch = math.ceil(source.n_samples / self.batch_size)
+        n_steps = self.max_steps or self.max_epochs * steps_per_epoch
+        begin(self, source, n_steps=n_steps)
+        return self._train(source, validation, n_epochs=math.ceil(n_steps / steps_per_epoch))
+
+    def partial_fit(self, X: Any, y: Any = None) -> Self:
+        """Train for one pass over `X`, going on from where the last call ended.
+
+        The first call initialises weights and scaling from its `X`. Schedules given as shares
+        refer to `max_steps`; set it to the planned total.
+
+        Parameters
+        ----------
+        X : array-like or Tensor of shape (n_samples, n_features)
+            As in `fit`.
+        y : None
+            Ignored.
+
+        Returns
+        -------
+        self : object
+            Fitted estimator.
+
+        Raises
+        ------
+        ValueError, TypeError, DivergenceError
+            As in `fit`.
+        """
+        validate_params(self)
+        first = not hasattr(self, "net_")
+        X = validate_X(self, X, reset=first)
+        device = resolve_device(self.device) if first else self.net_.device
+        source = ArraySource(X, device, getattr(torch, self.dtype))
+        if first:
+            self._seed = int(check_random_state(self.random_state).randint(2**31 - 1))
+            begin(self, source, n_steps=self.max_steps)
+        elif self.max_steps is not None and self.net_.n_steps_ >= self.max_steps:
+            warnings.warn(
+                f"partial_fit learns nothing more: it has taken all max_steps={self.max_steps} "
+                "steps.",
+                stacklevel=2,
+            )
+            return self
+        return self._train(source, None, n_epochs=1)
+
+    def transform(self, X: Any) -> Any:
+        """Encode rows as sparse codes, each row independently of the others.
+
+        Parameters
+        ----------
+        X : array-like or Tensor of shape (n_samples, n_features)
+            Rows.
+
+        Returns
+        -------
+        codes : ndarray, Tensor or csr_array of shape (n_samples, n_components)
+            Non-negative, in the units of `X` and its float type. A tensor for a tensor, on its
+            device; CSR with `sparse_output=True` (float16 becomes float32 there, as SciPy knows
+            no sparse half precision).
+        """
+        check_is_fitted(self)
+        return _coding.encode(self, validate_X(self, X, reset=False))
+
+    def inverse_transform(self, codes: Any) -> Data:
+        """Decode codes.
+
+        With `input_scaling="sample_norm"` the norm of a row is not in its code, so the decoder
+        bias is added at the mean norm; `reconstruct` is exact.
+
+        Parameters
+        ----------
+        codes : array-like, CSR array or Tensor of shape (n_samples, n_components)
+            Codes as `transform` returns them.
+
+        Returns
+        -------
+        X : ndarray or Tensor of shape (n_samples, n_features)
+            In the units of the training data.
+        """
+        check_is_fitted(self)
+        return _coding.decode(self, validate_codes(codes, self.n_components_))
+
+    def reconstruct(self, X: Any) -> Data:
+        """Encode and decode rows: `inverse_transform(transform(X))` without keeping the codes.
+
+        Parameters
+        ----------
+        X : array-like or Tensor of shape (n_samples, n_features)
+            Rows.
+
+        Returns
+        -------
+        X_reconstructed : ndarray or Tensor of shape (n_samples, n_features)
+            Of the kind and float type of `X`.
+        """
+        check_is_fitted(self)
+        return _coding.reconstruct(self, validate_X(self, X, reset=False))
+
+    def score(self, X: Any, y: Any = None) -> float:
+        """Explained variance of the reconstruction, against the column means of `X`.
+
+        Parameters
+        ----------
+        X : array-like or Tensor of shape (n_samples, n_features)
+            Rows.
+        y : None
+            Ignored.
+
+        Returns
+        -------
+        float
+            1 for a perfect reconstruction, 0 for one no better than the mean.
+        """
+        check_is_fitted(self)
+        X = validate_X(self, X, reset=False)
+        statistics = ReconstructionStatistics()
+        for _, x, reconstruction in _coding.iter_reconstructions(self, X):
+            statistics.update(x, reconstruction)
+        return statistics.explained_variance
+
+    # How it is done ----------------------------------------------------------------------
+
+    def _train(self, source: ArraySource, validation: ArraySource | None, n_epochs: int) -> Self:
+        """Run the net and write down what it has learned, whatever stops it."""
+        net = self.net_
+        batches = Batches(
+            source,
+            self._scaling,
+            self.batch_size,
+            seed=self._seed if self.shuffle else None,
+            first_epoch=len(net.history),
+            n_steps=None if self.max_steps is None else self.max_steps - net.n_steps_,
+        )
+        held_out = validation and Batches(validation, self._scaling, self.batch_size)
+        try:
+            net.partial_fit(batches, held_out, epochs=n_epochs)
+        finally:
+            self._write_fitted()
+        if net.interrupted_:
+            warnings.warn(
+                f"Training was interrupted after {self.n_steps_} steps; the estimator holds what "
+                "it has learned so far.",
+                TrainingInterruptedWarning,
+                stacklevel=3,
+            )
+        return self
+
+    @property
+    def _n_features_out(self) -> int:
+        """Number of output features, for `get_feature_names_out`."""
+        return int(self.n_components_)
+
+    def __sklearn_is_fitted__(self) -> bool:
+        """Whether the estimator can encode."""
+        return hasattr(self, "components_")
+
+    def __sklearn_tags__(self) -> Tags:
+        """Return scikit-learn's tags: float types are kept."""
+        tags = super().__sklearn_tags__()
+        tags.transformer_tags.preserves_dtype = ["float64", "float32", "float16"]
+        return tags

@@ -1,0 +1,181 @@
+"""From an estimator's parameters to a net that is ready to train: the one place of assembly."""
+
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import torch
+from skorch.callbacks import Callback, LRScheduler
+from torch import Tensor
+
+from sklearn_aensae.modules import Autoencoder
+from sklearn_aensae.modules.decoders import LinearDecoder
+from sklearn_aensae.modules.encoder import LinearEncoder
+from sklearn_aensae.modules.initialization import initialize_
+from sklearn_aensae.objective import Objective
+from sklearn_aensae.sources import ArraySource, InputScaling
+from sklearn_aensae.training import Constraint, LearningRateSchedule, Monitor, SAENet
+
+if TYPE_CHECKING:
+    from sklearn_aensae.estimators._base import BaseSAE
+
+__all__ = ["OPTIMIZERS", "Plan", "begin"]
+
+OPTIMIZERS: dict[str, Any] = {
+    "adam": partial(torch.optim.Adam, fused=True),
+    "adamw": partial(torch.optim.AdamW, fused=True),
+    "sgd": torch.optim.SGD,
+}
+
+CALIBRATION_ROWS = 32_768
+"""Rows from which scaling and initial bias are estimated, as in Gao et al. (2024)."""
+
+OPEN_END = 1_000
+"""Steps to which shares of training refer when nobody knows how long training will be."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Sizes of the problem and length of training, as the hooks of a variant see them.
+
+    Parameters
+    ----------
+    n_features, n_components : int
+        Sizes of input and code.
+    n_samples : int
+        Training rows per epoch.
+    n_steps : int or None
+        Planned optimiser steps; None if training has an open end.
+    variance : float
+        Mean squared deviation of the scaled data from their mean, over rows and features.
+    """
+
+    n_features: int
+    n_components: int
+    n_samples: int
+    n_steps: int | None
+    variance: float
+
+    def steps(self, length: float) -> int:
+        """Return a phase in steps: an int as it is, a float as a share of training."""
+        if isinstance(length, int):
+            return length
+        return round(length * (OPEN_END if self.n_steps is None else self.n_steps))
+
+    def samples(self, window: float) -> int:
+        """Return a window in samples: an int as it is, a float as a number of epochs."""
+        return window if isinstance(window, int) else max(1, round(window * self.n_samples))
+
+
+def begin(estimator: "BaseSAE", source: ArraySource, *, n_steps: int | None) -> None:
+    """Give the estimator a scaling and a new net, from its parameters and data.
+
+    Parameters
+    ----------
+    estimator : BaseSAE
+        With valid parameters.
+    source : ArraySource
+        Training rows.
+    n_steps : int or None
+        Planned optimiser steps.
+    """
+    _refuse_two_schedules(estimator)
+    resume = estimator.warm_start and hasattr(estimator, "net_")
+    previous = estimator.net_.module_ if resume else None
+    sample = _calibration_sample(source, estimator._seed if estimator.shuffle else None)
+    if previous is None:
+        estimator._scaling = InputScaling.fit(estimator.input_scaling, sample)
+    sample = estimator._scaling.scale(sample)
+    plan = Plan(
+        n_features=source.n_features,
+        n_components=_count_components(estimator, source.n_features),
+        n_samples=source.n_samples,
+        n_steps=n_steps,
+        variance=float((sample - sample.mean(0)).square().mean()) or 1.0,
+    )
+    module = _make_module(estimator, plan, sample)
+    if previous is not None:
+        _take_over_weights(module, previous)
+    objective = Objective(
+        {"reconstruction": estimator._make_reconstruction(plan), **estimator._make_terms(plan)}
+    )
+    name = estimator.optimizer
+    estimator.history_ = {}
+    estimator.net_ = SAENet(
+        module,
+        criterion=objective.to(sample.dtype),
+        optimizer=OPTIMIZERS[name] if isinstance(name, str) else name,
+        lr=estimator.learning_rate,
+        callbacks=_make_callbacks(estimator, plan),
+        train_split=None,
+        device=source.device,
+        verbose=0,
+    ).initialize()
+
+
+def _refuse_two_schedules(estimator: "BaseSAE") -> None:
+    """Refuse an `LRScheduler` beside our own schedule: one would silently undo the other."""
+    scheduled = any(isinstance(callback, LRScheduler) for callback in estimator.callbacks)
+    if scheduled and (estimator.lr_warmup or estimator.lr_decay):
+        raise ValueError(
+            "callbacks holds an LRScheduler, but the learning rate already follows "
+            f"lr_warmup={estimator.lr_warmup} and lr_decay={estimator.lr_decay}; set both to 0 to "
+            "use the callback."
+        )
+
+
+def _calibration_sample(source: ArraySource, seed: int | None) -> Tensor:
+    """Rows for estimating scaling and bias, on the CPU: at random, or the first if no seed."""
+    rows: slice | Tensor = slice(0, CALIBRATION_ROWS)
+    if source.n_samples > CALIBRATION_ROWS and seed is not None:
+        generator = torch.Generator().manual_seed(seed)
+        rows = torch.randint(source.n_samples, (CALIBRATION_ROWS,), generator=generator)
+    return source.take(rows).cpu()
+
+
+def _count_components(estimator: "BaseSAE", n_features: int) -> int:
+    """Return the number of components, from a count or an expansion factor."""
+    size = estimator.n_components
+    return size if isinstance(size, int) else max(1, round(size * n_features))
+
+
+def _make_module(estimator: "BaseSAE", plan: Plan, sample: Tensor) -> Autoencoder:
+    """Assemble and initialise the autoencoder, on the CPU."""
+    module = Autoencoder(
+        LinearEncoder(plan.n_features, plan.n_components),
+        estimator._make_activation(plan.n_components),
+        LinearDecoder(plan.n_features, plan.n_components),
+    ).to(sample.dtype)
+    module.tracker.window = plan.samples(estimator.dead_window)
+    generator = torch.Generator().manual_seed(estimator._seed)
+    initialize_(module, estimator.init, sample, generator)
+    return module
+
+
+def _take_over_weights(module: Autoencoder, previous: Autoencoder) -> None:
+    """Copy the weights of an earlier fit."""
+    shapes = [tuple(m.decoder.atoms.shape) for m in (module, previous)]
+    if shapes[0] != shapes[1]:
+        raise ValueError(
+            "warm_start=True needs the shape of the last fit: (n_components, n_features) was "
+            f"{shapes[1]} and would now be {shapes[0]}."
+        )
+    with torch.no_grad():
+        for new, old in zip(module.parameters(), previous.parameters(), strict=True):
+            new.copy_(old)
+
+
+def _make_callbacks(estimator: "BaseSAE", plan: Plan) -> list[tuple[str, Callback]]:
+    """Return our own callbacks and, after them, the user's."""
+    own: list[tuple[str, Callback]] = [("constraint", Constraint())]
+    warm_up, decay = plan.steps(estimator.lr_warmup), plan.steps(estimator.lr_decay)
+    if warm_up or decay:
+        schedule = LearningRateSchedule(estimator.learning_rate, warm_up, decay, plan.n_steps)
+        own.append(("learning_rate", schedule))
+    own += estimator._make_callbacks(plan)
+    interval = max(1, plan.steps(estimator.log_interval))
+    monitor = Monitor(estimator.history_, interval, plan.n_steps, estimator.verbose)
+    users = [(f"user_{i}", callback) for i, callback in enumerate(estimator.callbacks)]
+    # The log comes before the user's callbacks: an LRScheduler among them already sets the next
+    # step's learning rate.
+    return [*own, ("monitor", monitor), *users]

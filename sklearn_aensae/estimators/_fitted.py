@@ -1,0 +1,40 @@
+"""What a fit has learned, as attributes: the only place where they are written."""
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
+
+if TYPE_CHECKING:
+    from sklearn_aensae.estimators._base import BaseSAE
+
+__all__ = ["to_array", "write_fitted"]
+
+
+def to_array(tensor: Tensor) -> NDArray[np.floating]:
+    """Return a copy of a tensor as an array on the host."""
+    return tensor.detach().cpu().numpy().copy()
+
+
+def write_fitted(estimator: "BaseSAE") -> None:
+    """Write the fitted attributes, in the units of the input.
+
+    Codes are positively homogeneous in the input, so a scaling by s folds into the biases:
+    ReLU(W(sx - b) + c) / s = ReLU(W(x - b/s) + c/s).
+    """
+    net = estimator.net_
+    module, scale = net.module_, estimator._scaling.factor
+    tracker = module.tracker
+    estimator.components_ = to_array(module.decoder.atoms)
+    estimator.encoder_weights_ = to_array(module.encoder.weight)
+    estimator.encoder_bias_ = to_array(module.encoder.bias) / scale
+    estimator.decoder_bias_ = to_array(module.decoder.bias) / scale
+    estimator.n_components_ = len(estimator.components_)
+    estimator.input_scale_ = scale
+    estimator.feature_density_ = to_array(tracker.density())
+    estimator.n_density_samples_ = tracker.n_density_samples
+    estimator.n_dead_ = int(tracker.dead().sum())
+    estimator.dead_window_ = tracker.effective_window
+    estimator.n_iter_ = len(net.history)
+    estimator.n_steps_ = net.n_steps_

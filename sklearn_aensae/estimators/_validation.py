@@ -1,0 +1,130 @@
+"""What `X` may be: checked at the boundary, with messages that say what to do."""
+
+from typing import Any, TypeAlias
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from scipy import sparse
+from sklearn.base import BaseEstimator
+from sklearn.utils.validation import check_array, validate_data
+from torch import Tensor
+
+__all__ = ["Data", "resolve_device", "validate_X", "validate_codes"]
+
+Data: TypeAlias = NDArray[np.floating] | Tensor
+FLOATS = [np.float64, np.float32, np.float16]
+
+
+def validate_X(estimator: BaseEstimator, X: Any, *, reset: bool) -> Data:
+    """Return `X` as a two-dimensional float array or tensor, without a copy where possible.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If `X` is not a finite numeric matrix with at least one row, or has another number of
+        features than in `fit`.
+    """
+    _refuse_other_ranks(X)
+    if isinstance(X, Tensor):
+        return _validate_tensor(estimator, X, reset=reset)
+    if _holds_text(X):
+        raise ValueError(
+            f"X holds text, but {type(estimator).__name__} expects numbers. Put an "
+            "LLMActivationTransformer before it in a Pipeline to turn texts into activations."
+        )
+    array: NDArray[np.floating] = validate_data(estimator, X, dtype=FLOATS, reset=reset)
+    return array
+
+
+def validate_codes(codes: Any, n_components: int) -> "Data | sparse.csr_array":
+    """Return codes as a two-dimensional float array, CSR array or tensor.
+
+    Raises
+    ------
+    ValueError
+        If they are not a finite matrix with `n_components` columns.
+    """
+    if isinstance(codes, Tensor):
+        _check_tensor(codes, "codes")
+    else:
+        codes = check_array(codes, accept_sparse="csr", dtype=FLOATS, input_name="codes")
+        codes = sparse.csr_array(codes) if sparse.issparse(codes) else codes
+    if codes.shape[1] != n_components:
+        raise ValueError(
+            f"codes has {codes.shape[1]} columns, but the estimator has {n_components} components."
+        )
+    checked: Data | sparse.csr_array = codes
+    return checked
+
+
+def resolve_device(device: str) -> str:
+    """Return the torch device that a `device` parameter stands for.
+
+    Raises
+    ------
+    ValueError
+        If torch does not know the device, or this machine does not have it.
+    """
+    if device == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        raise ValueError(
+            f"device={device!r} cannot be used here ({str(error).splitlines()[0]}); use 'auto', "
+            f"'cpu'{', or cuda' if torch.cuda.is_available() else ' (this machine has no CUDA)'}."
+        ) from error
+    return device
+
+
+def _refuse_other_ranks(X: Any) -> None:
+    """Refuse three-dimensional input: the shape in which models give activations."""
+    n_dims = X.ndim if hasattr(X, "ndim") else None
+    if n_dims is not None and n_dims > 2:
+        raise ValueError(
+            f"X has {n_dims} dimensions, shape {tuple(X.shape)}; expected a matrix with one row "
+            "per sample (a token, say). Reshape your data with X.reshape(-1, X.shape[-1])."
+        )
+
+
+def _holds_text(X: Any) -> bool:
+    """Whether `X` looks like texts: strings in a list, an array or a column."""
+    if isinstance(X, str | bytes):
+        return True
+    if getattr(X, "ndim", 1) != 1 or not hasattr(X, "__len__") or not len(X):
+        return False
+    first = X.iloc[0] if hasattr(X, "iloc") else next(iter(X))
+    return isinstance(first, str | bytes)
+
+
+def _validate_tensor(estimator: BaseEstimator, X: Tensor, *, reset: bool) -> Tensor:
+    """Check a tensor where it lives, and count its features as scikit-learn does."""
+    X = X.detach()
+    _check_tensor(X, "X")
+    if not X.is_floating_point():
+        X = X.to(torch.float64 if X.device.type != "mps" else torch.float32)
+    # The names and the count are kept by scikit-learn; it need not see the values for that.
+    stand_in = np.broadcast_to(np.zeros(1, dtype=np.float32), tuple(X.shape))
+    validate_data(estimator, stand_in, reset=reset, skip_check_array=True)
+    return X
+
+
+def _check_tensor(X: Tensor, name: str) -> None:
+    """Refuse tensors that are not a finite, real matrix."""
+    if X.is_complex():
+        raise ValueError(f"Complex data not supported: {name} has dtype {X.dtype}.")
+    if X.ndim != 2:
+        raise ValueError(
+            f"Expected 2D {name}, got {X.ndim}D instead, shape {tuple(X.shape)}. Reshape your data "
+            "using X.reshape(-1, 1) for one feature or X.reshape(1, -1) for one sample."
+        )
+    if 0 in X.shape:
+        raise ValueError(
+            f"Found array with {X.shape[0]} sample(s) and {X.shape[1]} feature(s) "
+            f"(shape={tuple(X.shape)}) while a minimum of 1 is required in {name}."
+        )
+    # A finite sum proves all of X finite, in one pass without a mask as large as X.
+    proved = not X.is_floating_point() or bool(X.sum(dtype=torch.float32).isfinite())
+    if not proved and not bool(X.isfinite().all()):
+        raise ValueError(f"Input {name} contains NaN or infinity.")

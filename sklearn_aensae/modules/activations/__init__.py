@@ -1,0 +1,7 @@
+"""Activations: from pre-codes to sparse codes. One per file."""
+
+from sklearn_aensae.modules.activations.base import Activation
+from sklearn_aensae.modules.activations.relu import ReLU
+from sklearn_aensae.modules.activations.topk import TopK
+
+__all__ = ["Activation", "ReLU", "TopK"]

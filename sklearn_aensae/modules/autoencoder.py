@@ -1,0 +1,60 @@
+"""The autoencoder: an encoder, an activation and a decoder in a row."""
+
+from typing import NamedTuple
+
+from torch import Tensor, nn
+
+from sklearn_aensae.kernels import Codes
+from sklearn_aensae.modules.activations import Activation
+from sklearn_aensae.modules.decoders import LinearDecoder
+from sklearn_aensae.modules.encoder import LinearEncoder
+from sklearn_aensae.modules.firing_tracker import FiringTracker
+
+__all__ = ["Autoencoder", "SAEOutput"]
+
+
+class SAEOutput(NamedTuple):
+    """What one forward pass gives to the terms of an objective."""
+
+    reconstruction: Tensor
+    """Shape (batch, n_features)."""
+    codes: Codes
+    """Shape (batch, n_components), non-negative."""
+    pre_codes: Tensor
+    """Encoder output before the activation, shape (batch, n_components)."""
+
+
+class Autoencoder(nn.Module):
+    r"""Sparse autoencoder :math:`\hat x = D^\top \sigma(W (x - b) + c) + b`.
+
+    Parameters
+    ----------
+    encoder : LinearEncoder
+        :math:`W` of shape (n_components, n_features) and :math:`c`.
+    activation : Activation
+        :math:`\sigma`.
+    decoder : LinearDecoder
+        Atoms :math:`D` of shape (n_components, n_features) and the shared bias :math:`b`.
+    """
+
+    def __init__(
+        self, encoder: LinearEncoder, activation: Activation, decoder: LinearDecoder
+    ) -> None:
+        super().__init__()
+        self.encoder = encoder
+        self.activation = activation
+        self.decoder = decoder
+        self.tracker = FiringTracker(encoder.weight.shape[0])
+
+    def encode(self, x: Tensor) -> Codes:
+        """Codes of the rows of `x`, shape (batch, n_features)."""
+        codes: Codes = self.activation(self.encoder(x, self.decoder.bias))
+        return codes
+
+    def forward(self, x: Tensor) -> SAEOutput:
+        """Encode and decode; in training mode also count which components fired."""
+        pre_codes = self.encoder(x, self.decoder.bias)
+        codes = self.activation(pre_codes)
+        if self.training:
+            self.tracker.update(codes)
+        return SAEOutput(self.decoder(codes), codes, pre_codes)

@@ -1,0 +1,5 @@
+"""Decoders: from codes back to inputs. One per file."""
+
+from sklearn_aensae.modules.decoders.linear import LinearDecoder
+
+__all__ = ["LinearDecoder"]

@@ -1,0 +1,100 @@
+"""Initialisation: from the data, or as the AEN-SAE paper published it."""
+
+import math
+
+import torch
+from torch import Tensor
+
+from sklearn_aensae.modules.autoencoder import Autoencoder
+
+__all__ = ["INITIALIZATIONS", "geometric_median", "initialize_"]
+
+INITIALIZATIONS = ("data", "data_median", "paper")
+
+
+def geometric_median(x: Tensor, n_iterations: int = 100, tol: float = 1e-6) -> Tensor:
+    """Point with the least mean distance to the rows of `x`, by Weiszfeld's iteration.
+
+    Parameters
+    ----------
+    x : Tensor of shape (n_samples, n_features)
+        Points.
+    n_iterations : int, default=100
+        Most iterations.
+    tol : float, default=1e-6
+        Stop when a step is shorter than this share of the mean distance.
+
+    Returns
+    -------
+    Tensor of shape (n_features,)
+    """
+    median = x.mean(0)
+    for _ in range(n_iterations):
+        distances = torch.linalg.vector_norm(x - median, dim=1)
+        scale = distances.mean()
+        # A guess that hits a data point would divide by zero; duplicated rows are common.
+        weights = 1 / distances.clamp(min=float(scale) * 1e-6 + torch.finfo(x.dtype).tiny)
+        step = (weights @ x) / weights.sum() - median
+        median = median + step
+        if torch.linalg.vector_norm(step) <= tol * scale:
+            break
+    return median
+
+
+def initialize_(module: Autoencoder, init: str, sample: Tensor, generator: torch.Generator) -> None:
+    """Fill the weights of `module` in place.
+
+    Parameters
+    ----------
+    module : Autoencoder
+        On the CPU.
+    init : {"data", "data_median", "paper"}
+        "data": random unit atoms, b_dec the mean of the sample, encoder equal to the atoms
+        times the one factor with which the sample is reconstructed best. "data_median": the
+        same with the geometric median. "paper": `torch.nn.Linear`'s uniform ranges, unit-norm
+        atoms, b_dec = 0 (arXiv 2605.05341, authors' code).
+    sample : Tensor of shape (n_rows, n_features)
+        Scaled training rows.
+    generator : torch.Generator
+        Source of all randomness, on the CPU.
+    """
+    if init == "paper":
+        _initialize_as_published(module, generator)
+    else:
+        centre = sample.mean(0) if init == "data" else geometric_median(sample)
+        _initialize_from_data(module, sample, centre, generator)
+
+
+@torch.no_grad()
+def _initialize_as_published(module: Autoencoder, generator: torch.Generator) -> None:
+    """Weights as `torch.nn.Linear` draws them, with unit-norm atoms and b_dec = 0."""
+    n_components, n_features = module.decoder.atoms.shape
+    fan_in = 1 / math.sqrt(n_features)
+    module.encoder.weight.uniform_(-fan_in, fan_in, generator=generator)
+    module.encoder.bias.uniform_(-fan_in, fan_in, generator=generator)
+    bound = 1 / math.sqrt(n_components)
+    module.decoder.atoms.uniform_(-bound, bound, generator=generator)
+    module.decoder.constrain_()
+    module.decoder.bias.zero_()
+
+
+@torch.no_grad()
+def _initialize_from_data(
+    module: Autoencoder, sample: Tensor, centre: Tensor, generator: torch.Generator
+) -> None:
+    """Tied random atoms around `centre`, scaled so that the first reconstructions fit."""
+    module.decoder.atoms.normal_(generator=generator)
+    module.decoder.constrain_()
+    module.decoder.bias.copy_(centre)
+    module.encoder.weight.copy_(module.decoder.atoms)
+    module.encoder.bias.zero_()
+    # Overlapping atoms overshoot: n_components / 2 n_features times for ReLU codes. One
+    # least-squares factor (activations are positively homogeneous) puts that right.
+    sample = sample[:4096]
+    was_training = module.training
+    fitted = module.eval()(sample).reconstruction - centre
+    module.train(was_training)
+    energy = fitted.square().sum()
+    factor = ((sample - centre) * fitted).sum() / energy if energy > 0 else torch.ones(())
+    if factor > 0:
+        module.encoder.weight.mul_(factor)

@@ -1,0 +1,7 @@
+"""Penalties on codes. One per file."""
+
+from sklearn_aensae.objective.penalties.adaptive_l1 import AdaptiveL1
+from sklearn_aensae.objective.penalties.l1 import L1
+from sklearn_aensae.objective.penalties.l2 import L2
+
+__all__ = ["L1", "L2", "AdaptiveL1"]

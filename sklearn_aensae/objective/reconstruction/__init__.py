@@ -1,0 +1,5 @@
+"""Reconstruction errors. One per file."""
+
+from sklearn_aensae.objective.reconstruction.mse import MSE
+
+__all__ = ["MSE"]

@@ -1,0 +1,16 @@
+"""Mean squared error."""
+
+from torch import Tensor
+
+from sklearn_aensae.modules import Autoencoder, SAEOutput
+from sklearn_aensae.objective.base import Term
+
+__all__ = ["MSE"]
+
+
+class MSE(Term):
+    """Squared error, mean over the batch and over features."""
+
+    def forward(self, x: Tensor, output: SAEOutput, module: Autoencoder) -> Tensor:
+        """Mean of (x - reconstruction)^2."""
+        return (x - output.reconstruction).square().mean()

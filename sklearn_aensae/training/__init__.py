@@ -1,0 +1,15 @@
+"""The engine: a skorch net that trains without reading the device in every batch."""
+
+from sklearn_aensae.training.batches import Batches
+from sklearn_aensae.training.monitor import Monitor
+from sklearn_aensae.training.net import SAENet
+from sklearn_aensae.training.schedules import Constraint, LearningRateSchedule, PenaltyWarmUp
+
+__all__ = [
+    "Batches",
+    "Constraint",
+    "LearningRateSchedule",
+    "Monitor",
+    "PenaltyWarmUp",
+    "SAENet",
+]

@@ -1,0 +1,140 @@
+"""The skorch net that trains an autoencoder on an objective."""
+
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import Any
+
+import torch
+from skorch import NeuralNet
+from skorch.callbacks import Callback
+from torch import Tensor
+
+from sklearn_aensae.training.batches import Batches
+
+__all__ = ["SAENet"]
+
+
+class SAENet(NeuralNet):
+    """A `NeuralNet` whose loss is an `Objective` and whose epochs read the device once.
+
+    `fit_loop` takes `Batches` instead of arrays. Everything else is skorch's: callbacks,
+    history, optimiser, checkpoints, pickling across devices.
+
+    Attributes
+    ----------
+    n_steps_ : int
+        Optimiser steps so far.
+    interrupted_ : bool
+        Whether the last training was stopped by the user (Ctrl-C), not by a callback.
+    """
+
+    def initialize(self) -> "SAENet":
+        """Initialise the net and its own counters."""
+        self.n_steps_ = 0
+        self.interrupted_ = False
+        super().initialize()
+        return self
+
+    @property
+    def _default_callbacks(self) -> list[tuple[str, Callback]]:
+        """No callback by default: skorch's own would score and print in every epoch."""
+        return []
+
+    def check_data(self, X: Any, y: Any = None) -> None:
+        """Accept what the estimator has validated."""
+
+    def get_split_datasets(
+        self, X: Batches, y: Batches | None = None, **fit_params: Any
+    ) -> tuple[Batches, Batches | None]:
+        """Training batches and, in the place of a target, validation batches."""
+        return X, y
+
+    def get_iterator(self, dataset: Batches, training: bool = False) -> Batches:
+        """Batches are their own iterator."""
+        return dataset
+
+    def get_loss(
+        self, y_pred: Any, y_true: Any, X: Tensor | None = None, training: bool = False
+    ) -> Tensor:
+        """Value of the objective on a batch."""
+        loss: Tensor = self.criterion_(X, y_pred, self.module_)
+        return loss
+
+    def fit_loop(self, X: Batches, y: Any = None, **fit_params: Any) -> "SAENet":
+        """Train as skorch does, and remember whether the user stopped it."""
+        self.interrupted_ = False
+        try:
+            with self._noting_ctrl_c():
+                super().fit_loop(X, y, **fit_params)
+        except KeyboardInterrupt:
+            self.module_.decoder.constrain_()
+        return self
+
+    @contextmanager
+    def _noting_ctrl_c(self) -> Iterator[None]:
+        """Tell the user's Ctrl-C from skorch's EarlyStopping, which raises the same exception."""
+        previous = signal.getsignal(signal.SIGINT)
+
+        def note(number: int, frame: FrameType | None) -> None:
+            self.interrupted_ = True
+            if callable(previous):
+                previous(number, frame)
+
+        # Python lets only the main thread set handlers, and only it receives Ctrl-C.
+        if threading.current_thread() is not threading.main_thread() or previous is None:
+            yield
+            return
+        signal.signal(signal.SIGINT, note)
+        try:
+            yield
+        finally:
+            signal.signal(signal.SIGINT, previous)
+
+    def run_single_epoch(
+        self, iterator: Batches, training: bool, prefix: str, step_fn: Any, **fit_params: Any
+    ) -> None:
+        """Run all batches of an epoch and record its mean loss with one read of the device."""
+        if iterator is None:
+            return
+        total, n_rows = torch.zeros((), device=self.device), 0
+        for batch in iterator:
+            self.notify("on_batch_begin", batch=batch, training=training)
+            step = step_fn(batch, **fit_params)
+            step["loss"] = step["loss"].detach()
+            total = total + step["loss"] * len(batch[0])
+            n_rows += len(batch[0])
+            self.n_steps_ += training
+            self.notify("on_batch_end", batch=batch, training=training, **step)
+        if n_rows:
+            self._record_epoch(prefix, float(total / n_rows))
+
+    def _record_epoch(self, prefix: str, loss: float) -> None:
+        """Write an epoch's loss, and whether it is the best, where skorch's callbacks look."""
+        name = f"{prefix}_loss"
+        earlier = [row[name] for row in self.history[:-1] if name in row]
+        self.history.record(name, loss)
+        self.history.record(f"{name}_best", all(loss < value for value in earlier))
+
+    def on_epoch_begin(self, net: Any, **kwargs: Any) -> None:
+        """Begin a new history row and drop what single batches of the last one recorded."""
+        super().on_epoch_begin(net, **kwargs)
+        # Batch records would grow without bound over a long training.
+        for row in self.history[-2:-1]:
+            row["batches"] = []
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Drop the module and objective given at construction: they are `module_`, `criterion_`.
+
+        skorch stores only the latter in a form that loads on a machine without the GPU.
+        """
+        state: dict[str, Any] = super().__getstate__()
+        state["module"] = state["criterion"] = None
+        return state
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Load onto a device that is there; skorch turns its name into an object on the way."""
+        super().__setstate__(state)
+        self.device = str(self.device)

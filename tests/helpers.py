@@ -1,0 +1,22 @@
+"""Small data and quick fits that several tests use."""
+
+import numpy as np
+
+from sklearn_aensae import all_saes
+
+SAES = [cls for _, cls in all_saes()]
+QUICK = {"max_epochs": 3, "batch_size": 32, "random_state": 0}
+
+
+def make_data(n_samples=120, n_features=8, seed=0, dtype=np.float64):
+    """Sparse positive combinations of random atoms, away from the origin."""
+    rng = np.random.default_rng(seed)
+    atoms = rng.normal(size=(2 * n_features, n_features))
+    codes = rng.uniform(1, 3, (n_samples, len(atoms))) * (rng.random((n_samples, len(atoms))) < 0.2)
+    return (codes @ atoms + rng.normal(size=n_features)).astype(dtype)
+
+
+def quick(cls, n_components=24, **params):
+    """An unfitted estimator that trains in a moment; TopK-like ones keep few codes."""
+    small = {"k": 4} if "k" in cls.__dataclass_fields__ else {}
+    return cls(n_components, **(QUICK | small | params))

@@ -1,0 +1,77 @@
+"""Displays draw what the estimator learned; contexts are those of the strongest codes."""
+
+import matplotlib as mpl
+import numpy as np
+import pytest
+from helpers import make_data, quick
+from scipy import sparse
+from sklearn.exceptions import NotFittedError
+
+from sklearn_aensae import L1SAE
+from sklearn_aensae.inspection import FeatureDensityDisplay, TrainingCurveDisplay, top_contexts
+
+mpl.use("Agg")
+from matplotlib import pyplot
+
+X = make_data()
+
+
+@pytest.fixture(autouse=True)
+def close_figures():
+    yield
+    pyplot.close("all")
+
+
+def test_training_curve():
+    sae = quick(L1SAE).fit(X)
+    _, ax = pyplot.subplots()
+    display = TrainingCurveDisplay.from_estimator(sae, ["loss", "l0"], ax=ax, label="L1")
+    assert display.ax_ is ax
+    assert [line.get_label() for line in display.lines_] == ["L1 loss", "L1 l0"]
+    np.testing.assert_array_equal(display.lines_[1].get_xydata()[:, 0], sae.history_["step"])
+    np.testing.assert_array_equal(display.lines_[1].get_xydata()[:, 1], sae.history_["l0"])
+    with pytest.raises(ValueError, match=r"\['speed'\] are not among"):
+        TrainingCurveDisplay.from_estimator(sae, ["speed"])
+
+
+def test_feature_density():
+    sae = quick(L1SAE).fit(X)
+    display = FeatureDensityDisplay.from_estimator(sae, label="L1")
+    assert display.counts_.sum() == (sae.feature_density_ > 0).sum()
+    silent = FeatureDensityDisplay(np.array([0, 0.5, 0.1])).plot(bins=3)
+    assert silent.ax_.get_legend().get_texts()[0].get_text() == "(1 silent)"
+
+
+@pytest.mark.parametrize("display", [TrainingCurveDisplay, FeatureDensityDisplay])
+def test_displays_need_a_fit(display):
+    with pytest.raises(NotFittedError):
+        display.from_estimator(L1SAE())
+
+
+def test_displays_say_what_to_install(monkeypatch):
+    monkeypatch.setitem(__import__("sys").modules, "matplotlib", None)
+    with pytest.raises(ImportError, match=r"sklearn-aensae\[plot\]"):
+        FeatureDensityDisplay(np.array([0.5])).plot()
+
+
+@pytest.mark.parametrize("convert", [np.asarray, sparse.csr_array, sparse.csc_array])
+def test_top_contexts(convert):
+    words = ["a", " b", " c", "d", " e", " f", " g"]
+    tokens = np.array(
+        list(zip([0, 0, 0, 1, 1, 1, 2], words, strict=True)),
+        dtype=[("text", int), ("token", object)],
+    )
+    codes = np.zeros((7, 3))
+    codes[[1, 2, 4, 6], 1] = [3, 2, 5, 1]
+    contexts = top_contexts(convert(codes), tokens, 1, width=1)
+    assert [c.code for c in contexts] == [5, 3, 1]
+    assert [c.row for c in contexts] == [4, 1, 6]
+    assert contexts[0][1:4] == ("d", " e", " f")
+    # The text before belongs to another document.
+    assert contexts[2][1:4] == ("", " g", "")
+    assert top_contexts(convert(codes), tokens, 1, width=1, n_contexts=1) == contexts[:1]
+    assert top_contexts(convert(codes), tokens, 0) == []
+    with pytest.raises(ValueError, match=r"feature must be in \[0, 3\); got 3"):
+        top_contexts(convert(codes), tokens, 3)
+    with pytest.raises(ValueError, match="codes has 6 rows, but tokens has 7"):
+        top_contexts(convert(codes[:6]), tokens, 0)

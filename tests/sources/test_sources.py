@@ -1,0 +1,78 @@
+"""Rows by index, and the units of training."""
+
+import tracemalloc
+
+import numpy as np
+import pytest
+import torch
+
+from sklearn_aensae import L1SAE
+from sklearn_aensae.sources import ArraySource, InputScaling
+
+X = np.random.default_rng(0).normal(size=(50, 4)) * 3 + 1
+
+
+@pytest.mark.parametrize("kind", ["array", "tensor", "fortran", "read-only"])
+def test_take(kind):
+    data = {
+        "array": X,
+        "tensor": torch.tensor(X),
+        "fortran": np.asfortranarray(X),
+        "read-only": np.broadcast_to(X, X.shape),
+    }[kind]
+    source = ArraySource(data, "cpu", torch.float64)
+    assert (source.n_samples, source.n_features) == (50, 4)
+    rows = torch.tensor([3, 0, 41])
+    np.testing.assert_array_equal(source.take(rows), X[[3, 0, 41]])
+    np.testing.assert_array_equal(source.take(slice(5, 9)), X[5:9])
+    assert ArraySource(data, "cpu", torch.float32).take(rows).dtype == torch.float32
+
+
+def test_taking_does_not_alias_the_data():
+    data = X.copy()
+    ArraySource(data, "cpu", torch.float64).take(slice(0, 3)).zero_()
+    np.testing.assert_array_equal(data, X)
+
+
+def test_split_parts_the_rows():
+    source = ArraySource(X, "cpu", torch.float64)
+    train, rest = source.split(0.2, seed=0)
+    assert (train.n_samples, rest.n_samples) == (40, 10)
+    parts = torch.cat([train.take(slice(None)), rest.take(slice(None))]).numpy()
+    np.testing.assert_array_equal(np.sort(parts[:, 0]), np.sort(X[:, 0]))
+    again, _ = source.split(0.2, seed=0)
+    torch.testing.assert_close(again.take(slice(None)), train.take(slice(None)))
+    assert source.split(0.0, seed=0) == (source, None)
+
+
+def test_mean_norm():
+    scaling = InputScaling.fit("mean_norm", torch.tensor(X))
+    scaled = scaling.scale(torch.tensor(X))
+    assert float(scaled.norm(dim=1).mean()) == pytest.approx(2)  # sqrt(4)
+    np.testing.assert_allclose(scaled / scaling.factors(torch.tensor(X)), X)
+
+
+def test_sample_norm():
+    scaling = InputScaling.fit("sample_norm", torch.tensor(X))
+    scaled = scaling.scale(torch.tensor(X))
+    np.testing.assert_allclose(scaled.norm(dim=1), np.full(50, 2.0))
+    assert scaling.factor == pytest.approx(2 / np.linalg.norm(X, axis=1).mean())
+
+
+@pytest.mark.parametrize("mode", [None, "mean_norm", "sample_norm"])
+def test_rows_of_zeros(mode):
+    zeros = torch.zeros(3, 4)
+    scaling = InputScaling.fit(mode, zeros)
+    assert scaling.factor > 0
+    assert not scaling.scale(zeros).any()
+
+
+def test_fit_copies_batches_and_not_the_data():
+    data = np.random.default_rng(0).normal(size=(400_000, 32)).astype(np.float32)
+    sae = L1SAE(16, max_steps=5, batch_size=1024).fit(data[:2000])  # imports what is lazy
+    tracemalloc.start()
+    sae.fit(data)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert data.nbytes == 51_200_000
+    assert peak < 15_000_000

@@ -1,0 +1,140 @@
+"""Bad input: each error names the parameter, what came and what is allowed."""
+
+import numpy as np
+import pytest
+import torch
+from helpers import SAES, make_data, quick
+from skorch.callbacks import LRScheduler
+
+from sklearn_aensae import L1SAE, AdaptiveLassoSAE, TopKSAE
+
+X = make_data()
+
+BAD_DATA = {
+    "one dimension": (X[0], r"Reshape your data"),
+    "three dimensions": (np.zeros((4, 5, 8)), r"\(4, 5, 8\).*X\.reshape\(-1, X\.shape\[-1\]\)"),
+    "3-d tensor": (torch.zeros(4, 5, 8), r"\(4, 5, 8\).*X\.reshape\(-1, X\.shape\[-1\]\)"),
+    "1-d tensor": (torch.zeros(8), r"Expected 2D X, got 1D.*Reshape"),
+    "empty": (np.zeros((0, 8)), r"0 sample\(s\)"),
+    "empty tensor": (torch.zeros(0, 8), r"0 sample\(s\)"),
+    "no features": (np.zeros((4, 0)), r"0 feature\(s\)"),
+    "NaN": (np.where(np.arange(8) == 3, np.nan, X), r"contains NaN"),
+    "infinity": (np.where(np.arange(8) == 3, np.inf, X), r"contains infinity"),
+    "NaN tensor": (torch.full((4, 8), torch.nan), r"X contains NaN or infinity"),
+    "infinite tensor": (torch.full((4, 8), torch.inf), r"X contains NaN or infinity"),
+    "complex": (X * 1j, r"Complex data not supported"),
+    "complex tensor": (torch.zeros(4, 8, dtype=torch.complex64), r"Complex data not supported"),
+    "objects": (np.array([[{}, {}], [{}, {}]], dtype=object), r"dict"),
+    "texts": (["some text", "more text"], r"holds text.*LLMActivationTransformer"),
+    "one text": ("some text", r"holds text.*LLMActivationTransformer"),
+    "an array of texts": (np.array(["some text", "more text"]), r"holds text"),
+}
+
+
+@pytest.mark.parametrize("method", ["fit", "partial_fit", "transform", "score"])
+@pytest.mark.parametrize(("data", "message"), BAD_DATA.values(), ids=BAD_DATA.keys())
+def test_bad_data(method, data, message):
+    sae = quick(L1SAE)
+    if method in {"transform", "score"}:
+        sae.fit(X)
+    with pytest.raises((ValueError, TypeError), match=message):
+        getattr(sae, method)(data)
+
+
+@pytest.mark.parametrize("cls", SAES)
+@pytest.mark.parametrize("make", [np.asarray, torch.tensor], ids=["array", "tensor"])
+def test_wrong_number_of_features(cls, make):
+    sae = quick(cls).fit(X)
+    with pytest.raises(ValueError, match="5 features, but .* is expecting 8 features"):
+        sae.transform(make(X[:, :5]))
+    with pytest.raises(ValueError, match="codes has 8 columns.* 24 components"):
+        sae.inverse_transform(make(X))
+
+
+BAD_PARAMETERS = [
+    ("n_components", 0, "an int >= 1 or a factor"),
+    ("n_components", -2.0, "an int >= 1 or a factor"),
+    ("n_components", "many", "an int >= 1 or a factor"),
+    ("batch_size", 0, "an integer >= 1"),
+    ("batch_size", 2.5, "an integer >= 1"),
+    ("max_epochs", 0, "an integer >= 1"),
+    ("max_steps", 0, "an integer >= 1 or None"),
+    ("learning_rate", 0, r"a number in \(0, inf\)"),
+    ("learning_rate", float("nan"), r"a number in \(0, inf\)"),
+    ("lr_warmup", 1.5, "a number of steps"),
+    ("lr_decay", -1, "a number of steps"),
+    ("optimizer", "lion", "one of 'adam', 'adamw', 'sgd' or a callable"),
+    ("init", "zeros", "one of 'data', 'data_median', 'paper'"),
+    ("input_scaling", "whiten", "one of None, 'mean_norm', 'sample_norm'"),
+    ("shuffle", "yes", "True or False"),
+    ("validation_fraction", 1.0, r"a number in \[0, 1\)"),
+    ("dead_window", 0, "an int >= 1 or a factor"),
+    ("callbacks", [print], "a list of skorch callbacks"),
+    ("device", 0, "'auto' or a torch device"),
+    ("dtype", "bfloat16", "one of 'float32', 'float64'"),
+    ("verbose", 2, "True or False"),
+]
+
+
+@pytest.mark.parametrize("cls", SAES)
+@pytest.mark.parametrize(("name", "value", "allowed"), BAD_PARAMETERS)
+def test_bad_parameters(cls, name, value, allowed):
+    sae = quick(cls).set_params(**{name: value})
+    with pytest.raises(ValueError, match=f"{cls.__name__}: {name} must be {allowed}.*; got") as e:
+        sae.fit(X)
+    assert repr(value) in str(e.value)
+    assert isinstance(e.value, TypeError)
+
+
+@pytest.mark.parametrize(
+    ("cls", "name", "value", "allowed"),
+    [
+        (L1SAE, "lambda_1", -0.1, "a number >= 0"),
+        (L1SAE, "lambda_warmup", 2.0, "a number of steps"),
+        (AdaptiveLassoSAE, "gamma", -1, "a number >= 0"),
+        (AdaptiveLassoSAE, "ema_beta", 1.0, r"a number in \[0, 1\)"),
+        (AdaptiveLassoSAE, "weight_statistic", "max", "one of 'mean', 'active_mean'"),
+        (TopKSAE, "k", 0, "an integer >= 1"),
+        (TopKSAE, "dead_features", "ghost", "one of 'auxk', None"),
+        (TopKSAE, "k_aux", 0, "an integer >= 1 or None"),
+    ],
+)
+def test_bad_parameters_of_one_estimator(cls, name, value, allowed):
+    with pytest.raises(ValueError, match=f"{name} must be {allowed}"):
+        quick(cls).set_params(**{name: value}).fit(X)
+
+
+def test_bounds_of_weights_in_the_wrong_order():
+    with pytest.raises(ValueError, match="weight_min must be at most weight_max=1"):
+        quick(AdaptiveLassoSAE, weight_min=2.0, weight_max=1.0).fit(X)
+
+
+def test_k_above_n_components_means_all():
+    assert (quick(TopKSAE, 3, k=100).fit_transform(X) > 0).sum(1).max() == 3
+
+
+@pytest.mark.parametrize("device", ["quantum", "cuda:99"])
+def test_devices_that_are_not_there(device):
+    with pytest.raises(ValueError, match=f"device='{device}' cannot be used here"):
+        quick(L1SAE, device=device).fit(X)
+
+
+def test_cuda_asked_for_but_absent(monkeypatch):
+    def no_cuda(*args, **kwargs):
+        raise AssertionError("Torch not compiled with CUDA enabled")
+
+    monkeypatch.setattr(torch, "empty", no_cuda)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(ValueError, match="device='cuda' cannot be used here.*has no CUDA"):
+        quick(L1SAE, device="cuda").fit(X)
+
+
+def test_two_schedules_for_one_learning_rate():
+    scheduler = LRScheduler(policy="StepLR", step_size=1)
+    with pytest.raises(ValueError, match="lr_warmup=0.05 and lr_decay=0.2; set both to 0"):
+        quick(L1SAE, callbacks=[scheduler]).fit(X)
+
+
+def test_everything_held_out():
+    with pytest.raises(ValueError, match="validation_fraction=0.9 leaves no row to train on"):
+        quick(L1SAE, validation_fraction=0.9).fit(X[:1])

@@ -1,0 +1,257 @@
+"""What every estimator of the library promises beyond scikit-learn's checks."""
+
+import pickle
+from io import BytesIO
+
+import joblib
+import numpy as np
+import pytest
+import torch
+from helpers import QUICK, SAES, make_data, quick
+from scipy import sparse
+from sklearn.base import clone
+
+from sklearn_aensae.estimators import _build, _coding
+
+pytestmark = pytest.mark.parametrize("cls", SAES)
+X = make_data()
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("input_scaling", [None, "mean_norm", "sample_norm"])
+def test_transform_is_row_independent(cls, dtype, input_scaling):
+    sae = quick(cls, dtype=dtype, input_scaling=input_scaling).fit(X)
+    together = sae.transform(X)
+    one_by_one = np.vstack([sae.transform(row[None]) for row in X])
+    np.testing.assert_allclose(together, one_by_one, atol=1e-5 if dtype == "float32" else 1e-12)
+    assert sae.n_components_ > 1
+    assert 0 < (together > 0).mean() < 1
+
+
+def test_transform_does_not_depend_on_the_chunk_size(cls, monkeypatch):
+    sae = quick(cls).fit(X)
+    whole, score, decoded = sae.transform(X), sae.score(X), sae.reconstruct(X)
+    for rows in (1, 7, 119):
+        monkeypatch.setattr(_coding, "CHUNK_BYTES", rows * 4 * 24)
+        np.testing.assert_allclose(sae.transform(X), whole, atol=1e-5)
+        np.testing.assert_allclose(sae.reconstruct(X), decoded, atol=1e-5)
+        assert sae.score(X) == pytest.approx(score, abs=1e-6)
+
+
+def test_same_seed_same_weights(cls):
+    first, second, other = (quick(cls, random_state=seed).fit(X) for seed in (0, 0, 1))
+    np.testing.assert_array_equal(first.components_, second.components_)
+    np.testing.assert_array_equal(first.transform(X), second.transform(X))
+    assert not np.allclose(first.components_, other.components_)
+
+
+def test_fit_leaves_the_global_random_state_alone(cls):
+    torch.manual_seed(3)
+    expected = torch.rand(1)
+    torch.manual_seed(3)
+    quick(cls).fit(X)
+    assert torch.rand(1) == expected
+
+
+@pytest.mark.parametrize("copy", ["pickle", "joblib"])
+def test_round_trip(cls, copy, tmp_path):
+    sae = quick(cls).fit(X)
+    if copy == "pickle":
+        again = pickle.loads(pickle.dumps(sae))
+    else:
+        joblib.dump(sae, tmp_path / "sae.joblib")
+        again = joblib.load(tmp_path / "sae.joblib")
+    np.testing.assert_array_equal(sae.transform(X), again.transform(X))
+    # Training goes on alike, too: optimiser, averages and order of rows came along.
+    sae.partial_fit(X)
+    again.partial_fit(X)
+    np.testing.assert_array_equal(sae.components_, again.components_)
+
+
+def test_clone_is_unfitted_and_fits_alike(cls):
+    sae = quick(cls).fit(X)
+    again = clone(sae)
+    assert not hasattr(again, "components_")
+    np.testing.assert_array_equal(sae.components_, again.fit(X).components_)
+
+
+def test_no_tensor_outside_the_net(cls):
+    """What is not in `net_` must load without the device it was trained on."""
+    sae = quick(cls).fit(X)
+    state = {k: v for k, v in vars(sae).items() if k != "net_"}
+
+    class Refuse(pickle.Pickler):
+        def persistent_id(self, obj):
+            assert not isinstance(obj, torch.Tensor), obj
+            return
+
+    Refuse(BytesIO()).dump(state)
+    net_state = sae.net_.__getstate__()
+    Refuse(BytesIO()).dump({k: v for k, v in net_state.items()})
+
+
+@pytest.mark.filterwarnings("ignore::skorch.exceptions.DeviceWarning")
+def test_pickle_made_with_cuda_loads_without(cls, monkeypatch):
+    sae = quick(cls).fit(X)
+    expected = sae.transform(X)
+    sae.net_.device = "cuda"
+    with monkeypatch.context() as patch:
+        patch.setattr(torch.serialization, "location_tag", lambda storage: "cuda:0")
+        saved = pickle.dumps(sae)
+    assert b"cuda:0" in saved
+    again = pickle.loads(saved)
+    assert again.net_.device == "cpu"
+    np.testing.assert_array_equal(again.transform(X), expected)
+    again.partial_fit(X)
+
+
+def test_csr_equals_dense(cls):
+    sae = quick(cls).fit(X)
+    dense = sae.transform(X)
+    codes = sae.set_params(sparse_output=True).transform(X)
+    assert sparse.issparse(codes)
+    assert codes.format == "csr"
+    assert codes.dtype == X.dtype
+    assert codes.has_sorted_indices
+    np.testing.assert_array_equal(codes.toarray(), dense)
+    assert codes.nnz == (dense > 0).sum()
+    np.testing.assert_allclose(
+        sae.inverse_transform(codes), sae.inverse_transform(dense), atol=1e-6
+    )
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32, torch.float64])
+def test_tensor_in_is_array_in(cls, dtype):
+    tensor = torch.tensor(X).to(dtype)
+    array = tensor.double().numpy()
+    by_tensor, by_array = quick(cls).fit(tensor), quick(cls).fit(array)
+    np.testing.assert_allclose(by_tensor.components_, by_array.components_, atol=1e-6)
+    codes = by_tensor.transform(tensor)
+    assert isinstance(codes, torch.Tensor)
+    assert codes.dtype == dtype
+    tolerance = {torch.float16: 2e-2, torch.bfloat16: 1e-1}.get(dtype, 1e-5)
+    np.testing.assert_allclose(codes.double(), by_array.transform(array), atol=tolerance)
+    back = by_tensor.inverse_transform(codes)
+    assert isinstance(back, torch.Tensor)
+    assert back.dtype == dtype
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
+def test_output_dtype_follows_input(cls, dtype):
+    data = X.astype(dtype)
+    sae = quick(cls).fit(data)
+    codes = sae.transform(data)
+    assert codes.dtype == dtype
+    assert sae.inverse_transform(codes).dtype == dtype
+    assert sae.reconstruct(data).dtype == dtype
+
+
+def test_read_only_memmap(cls, tmp_path):
+    np.save(tmp_path / "X.npy", X)
+    mapped = np.load(tmp_path / "X.npy", mmap_mode="r")
+    sae = quick(cls).fit(mapped)
+    np.testing.assert_array_equal(sae.components_, quick(cls).fit(X).components_)
+    np.testing.assert_array_equal(sae.transform(mapped), sae.transform(X))
+
+
+def test_fit_neither_changes_nor_copies_the_data(cls):
+    data = np.asfortranarray(X)
+    before = data.copy()
+    quick(cls).fit(data)
+    np.testing.assert_array_equal(data, before)
+
+
+@pytest.mark.parametrize("input_scaling", [None, "mean_norm", "sample_norm"])
+def test_fitted_attributes_are_in_the_units_of_the_input(cls, input_scaling):
+    """Codes follow from the attributes alone, and X from codes and components."""
+    sae = quick(cls, input_scaling=input_scaling, dtype="float64").fit(X)
+    codes = sae.transform(X)
+    bias = sae.decoder_bias_
+    if input_scaling == "sample_norm":
+        norms = np.linalg.norm(X, axis=1, keepdims=True) / np.sqrt(X.shape[1])
+        bias = bias * sae.input_scale_ * norms
+        encoder_bias = sae.encoder_bias_ * sae.input_scale_ * norms
+    else:
+        encoder_bias = sae.encoder_bias_
+    pre_codes = (X - bias) @ sae.encoder_weights_.T + encoder_bias
+    active = codes > 0
+    np.testing.assert_allclose(codes[active], pre_codes[active], rtol=1e-8)
+    np.testing.assert_allclose(codes @ sae.components_ + bias, sae.reconstruct(X), atol=1e-8)
+    np.testing.assert_allclose(np.linalg.norm(sae.components_, axis=1), 1, rtol=1e-12)
+    if input_scaling != "sample_norm":
+        np.testing.assert_allclose(sae.inverse_transform(codes), sae.reconstruct(X), atol=1e-8)
+
+
+def test_scaling_makes_the_units_of_the_data_irrelevant(cls):
+    """The same data in other units give the same model in those units."""
+    one, thousand = (quick(cls, dtype="float64").fit(X * unit) for unit in (1, 1000))
+    np.testing.assert_allclose(one.components_, thousand.components_, atol=1e-9)
+    np.testing.assert_allclose(one.transform(X) * 1000, thousand.transform(X * 1000), atol=1e-5)
+
+
+def test_score_is_explained_variance_against_the_mean(cls):
+    sae = quick(cls).fit(X)
+    error = ((X - sae.reconstruct(X)) ** 2).sum()
+    assert sae.score(X) == pytest.approx(1 - error / ((X - X.mean(0)) ** 2).sum(), abs=1e-5)
+
+
+def test_partial_fit_equals_fit_in_the_same_order(cls, monkeypatch):
+    # Scaling and initial bias come from the first rows: let both see the same ones.
+    monkeypatch.setattr(_build, "CALIBRATION_ROWS", 40)
+    params = {"shuffle": False, "batch_size": 20, "max_steps": 6, "dead_window": 60}
+    whole, parts = quick(cls, **params).fit(X), quick(cls, **params)
+    for start in range(0, len(X), 40):
+        parts.partial_fit(X[start : start + 40])
+    np.testing.assert_array_equal(parts.components_, whole.components_)
+    np.testing.assert_array_equal(parts.transform(X), whole.transform(X))
+    np.testing.assert_array_equal(parts.feature_density_, whole.feature_density_)
+    assert parts.n_steps_ == whole.n_steps_ == 6
+    with pytest.warns(UserWarning, match="max_steps=6"):
+        parts.partial_fit(X)
+
+
+def test_warm_start_goes_on_from_the_last_weights(cls):
+    sae = quick(cls, warm_start=True, max_epochs=30).fit(X)
+    score = sae.score(X)
+    sae.set_params(max_steps=1, learning_rate=1e-9).fit(X)
+    assert sae.score(X) == pytest.approx(score, abs=1e-4)
+    sae.set_params(n_components=10)
+    with pytest.raises(ValueError, match="warm_start"):
+        sae.fit(X)
+
+
+def test_expansion_factor(cls):
+    assert quick(cls, n_components=1.5).fit(X).components_.shape == (12, 8)
+
+
+def test_history_has_one_row_per_interval(cls):
+    sae = quick(cls, max_epochs=5, batch_size=30, log_interval=4).fit(X)
+    lengths = {len(column) for column in sae.history_.values()}
+    assert lengths == {5}
+    assert sae.history_["step"] == [4, 8, 12, 16, 20]
+    assert sae.history_["epoch"] == [1, 2, 3, 4, 5]
+    terms = set(sae.net_.criterion_.terms)
+    assert terms | {"loss", "explained_variance", "l0", "dead_share"} <= set(sae.history_)
+    total = sum(sae.history_[name][-1] for name in terms)
+    assert sae.history_["loss"][-1] == pytest.approx(total, rel=1e-5)
+
+
+def test_dead_features_are_counted_over_a_stated_window(cls):
+    sae = quick(cls, max_epochs=4).fit(X)
+    assert sae.dead_window_ == len(X)
+    assert sae.n_density_samples_ >= len(X)
+    silent = sae.feature_density_ == 0
+    assert silent.sum() <= sae.n_dead_ <= sae.n_components_
+    assert quick(cls, dead_window=10_000).fit(X).dead_window_ == QUICK["max_epochs"] * len(X)
+
+
+def test_html_repr_and_text_repr(cls):
+    sae = quick(cls)
+    assert cls.__name__ in repr(sae)
+    assert cls.__name__ in sae._repr_html_()
+
+
+def test_feature_names(cls):
+    names = quick(cls).fit(X).get_feature_names_out()
+    assert names[0] == f"{cls.__name__.lower()}0"
+    assert len(names) == 24

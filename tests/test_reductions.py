@@ -1,0 +1,58 @@
+"""Every variant reduces to a simpler one: same seed, same weights."""
+
+import numpy as np
+import pytest
+from helpers import make_data, quick
+
+from sklearn_aensae import (
+    L1SAE,
+    AdaptiveElasticNetSAE,
+    AdaptiveLassoSAE,
+    ElasticNetSAE,
+    TopKSAE,
+)
+
+X = make_data()
+ADAPT_AT_ONCE = {"adaptation_start": 0, "gamma": 2.0}
+
+REDUCTIONS = [
+    (ElasticNetSAE, {"lambda_2": 0.0}, L1SAE, {}),
+    (AdaptiveLassoSAE, {"gamma": 0.0, "adaptation_start": 0}, L1SAE, {}),
+    (AdaptiveLassoSAE, {"adaptation_start": 10_000}, L1SAE, {}),
+    (AdaptiveElasticNetSAE, {"lambda_2": 0.0} | ADAPT_AT_ONCE, AdaptiveLassoSAE, ADAPT_AT_ONCE),
+    (
+        AdaptiveElasticNetSAE,
+        {"gamma": 0.0, "adaptation_start": 0, "lambda_2": 0.01},
+        ElasticNetSAE,
+        {"lambda_2": 0.01},
+    ),
+    (TopKSAE, {"k": 100, "dead_features": None}, L1SAE, {"lambda_1": 0.0}),
+]
+
+
+@pytest.mark.parametrize(("cls", "params", "simpler", "simpler_params"), REDUCTIONS)
+def test_reduction(cls, params, simpler, simpler_params):
+    # A loss times a constant trains alike only up to Adam's epsilon: hence SGD's absence and
+    # a tolerance in the last case; the others agree to rounding.
+    first = quick(cls, dtype="float64", **params).fit(X)
+    second = quick(simpler, dtype="float64", **simpler_params).fit(X)
+    np.testing.assert_allclose(first.components_, second.components_, atol=1e-6)
+    np.testing.assert_allclose(first.transform(X), second.transform(X), atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("cls", "params"),
+    [
+        (ElasticNetSAE, {"lambda_2": 0.1}),
+        (AdaptiveLassoSAE, ADAPT_AT_ONCE),
+        (AdaptiveElasticNetSAE, ADAPT_AT_ONCE | {"lambda_2": 0.1}),
+        (TopKSAE, {"k": 3}),
+    ],
+)
+def test_without_the_reduction_they_differ(cls, params):
+    first = quick(cls, max_epochs=10, **params)
+    if cls is not TopKSAE:
+        first.set_params(lambda_1=0.1)
+    second = quick(L1SAE, max_epochs=10, lambda_1=0.1).fit(X)
+    first.fit(X)
+    assert np.abs(first.components_ - second.components_).max() > 1e-3

@@ -1,0 +1,219 @@
+"""The engine's promises: no host reads, skorch's callbacks, honest stops."""
+
+import os
+import signal
+
+import numpy as np
+import pytest
+import torch
+from helpers import SAES, make_data, quick
+from skorch.callbacks import (
+    Callback,
+    Checkpoint,
+    EarlyStopping,
+    EpochScoring,
+    GradientNormClipping,
+    LRScheduler,
+)
+
+from sklearn_aensae import L1SAE, TopKSAE
+from sklearn_aensae.exceptions import DivergenceError, TrainingInterruptedWarning
+from sklearn_aensae.testing import count_host_reads
+from sklearn_aensae.training import LearningRateSchedule, PenaltyWarmUp
+
+X = make_data()
+
+
+def reads_per_fit(cls, n_steps):
+    """Host reads of one epoch of so many steps that logs twice."""
+    sae = quick(cls, batch_size=4, max_epochs=1, log_interval=0.5)
+    if "adaptation_start" in cls.__dataclass_fields__:
+        sae.set_params(adaptation_start=0)
+    with count_host_reads() as counter:
+        sae.fit(make_data(n_samples=n_steps * 4))
+    return counter.n_reads
+
+
+@pytest.mark.parametrize("cls", SAES)
+def test_host_reads_do_not_grow_with_the_batches(cls):
+    reads = {n: reads_per_fit(cls, n) for n in (32, 160)}
+    # AuxK alone looks at the device in between: once in 32 steps.
+    allowed = (160 - 32) // 32 if cls is TopKSAE else 0
+    assert reads[160] - reads[32] <= allowed
+
+
+@pytest.mark.parametrize("read", [".item()", "mask", "float"])
+def test_the_counter_sees_reads(read):
+    tensor = torch.arange(3.0)
+    with count_host_reads() as counter:
+        if read == ".item()":
+            tensor.sum().item()
+        elif read == "float":
+            float(tensor[0])
+        else:
+            tensor[tensor > 1]
+    assert counter.n_reads == 1
+
+
+def test_learning_rate_schedule():
+    schedule = LearningRateSchedule(1.0, warm_up=3, decay=2, n_steps=10)
+    factors = [schedule.factor(step) for step in range(10)]
+    np.testing.assert_allclose(factors, [0.25, 0.5, 0.75, 1, 1, 1, 1, 1, 2 / 3, 1 / 3])
+    open_end = LearningRateSchedule(1.0, warm_up=1, decay=2, n_steps=None)
+    assert [open_end.factor(step) for step in (0, 1, 1000)] == [0.5, 1, 1]
+
+
+def test_learning_rate_is_applied():
+    sae = quick(L1SAE, max_epochs=5, log_interval=1, learning_rate=0.1, lr_warmup=4, lr_decay=0)
+    rates = sae.fit(X).history_["learning_rate"]
+    np.testing.assert_allclose(rates[:6], [0.02, 0.04, 0.06, 0.08, 0.1, 0.1])
+
+
+def test_penalty_warm_up():
+    weights = []
+
+    class Watch(Callback):
+        def on_batch_end(self, net, **kwargs):
+            weights.append(float(net.criterion_.terms["l1"].weight))
+            assert float(net.criterion_.terms["reconstruction"].weight) == 1
+
+    quick(L1SAE, lambda_1=0.5, lambda_warmup=4, callbacks=[Watch()]).fit(X)
+    np.testing.assert_allclose(weights[:6], [0.1, 0.2, 0.3, 0.4, 0.5, 0.5], rtol=1e-6)
+    assert PenaltyWarmUp(3).n_steps == 3
+
+
+def test_skorch_scheduler():
+    scheduler = LRScheduler(policy="StepLR", step_size=1, gamma=0.1)
+    sae = quick(L1SAE, callbacks=[scheduler], lr_warmup=0, lr_decay=0, log_interval=4)
+    np.testing.assert_allclose(sae.fit(X).history_["learning_rate"], [1e-3, 1e-4, 1e-5])
+
+
+def test_skorch_scheduler_by_batch():
+    scheduler = LRScheduler(policy="ExponentialLR", gamma=0.5, step_every="batch")
+    sae = quick(L1SAE, callbacks=[scheduler], lr_warmup=0, lr_decay=0, log_interval=1)
+    rates = sae.fit(X).history_["learning_rate"]
+    np.testing.assert_allclose(rates[:3], [1e-3, 5e-4, 2.5e-4])
+
+
+def test_skorch_checkpoint(tmp_path):
+    checkpoint = Checkpoint(dirname=tmp_path, monitor="train_loss_best")
+    sae = quick(L1SAE, callbacks=[checkpoint], max_epochs=5).fit(X)
+    saved = torch.load(tmp_path / "params.pt", weights_only=True)
+    torch.testing.assert_close(saved["decoder.atoms"].numpy(), sae.components_)
+    assert (tmp_path / "optimizer.pt").exists()
+
+
+def test_skorch_early_stopping_on_held_out_rows(recwarn):
+    stopping = EarlyStopping(patience=2, threshold=0.9, sink=lambda text: None)
+    sae = quick(L1SAE, callbacks=[stopping], max_epochs=50, validation_fraction=0.25).fit(X)
+    assert sae.n_iter_ < 50
+    assert len(sae.net_.history[:, "valid_loss"]) == sae.n_iter_
+    assert sae.dead_window_ == 90
+    # Stopping early is what was asked for: no warning about an interruption.
+    assert not [w for w in recwarn if issubclass(w.category, TrainingInterruptedWarning)]
+
+
+def test_skorch_epoch_scoring_and_gradient_clipping():
+    scores = EpochScoring(
+        lambda net, X, y=None: float(net.n_steps_), name="steps", use_caching=False
+    )
+    clipping = GradientNormClipping(1e-9)
+    sae = quick(L1SAE, callbacks=[scores, clipping], optimizer="sgd", lr_warmup=0, lr_decay=0)
+    before = quick(L1SAE, max_steps=1, optimizer="sgd", learning_rate=1e-30).fit(X)
+    sae.set_params(validation_fraction=0.0).fit(X)
+    np.testing.assert_allclose(sae.components_, before.components_, atol=1e-6)
+
+
+def test_losses_of_epochs_are_recorded():
+    sae = quick(L1SAE, max_epochs=4, log_interval=4).fit(X)
+    np.testing.assert_allclose(sae.net_.history[:, "train_loss"], sae.history_["loss"], rtol=1e-5)
+    assert all("batches" not in row or not row["batches"] for row in sae.net_.history[:-1])
+
+
+class PressCtrlC(Callback):
+    """Sends the process the signal of Ctrl-C in the middle of an epoch."""
+
+    def __init__(self, step):
+        self.step = step
+
+    def on_batch_begin(self, net, **kwargs):
+        if net.n_steps_ == self.step:
+            os.kill(os.getpid(), signal.SIGINT)
+
+
+@pytest.mark.parametrize("cls", SAES)
+def test_ctrl_c_leaves_a_usable_estimator(cls):
+    sae = quick(cls, max_epochs=1000, callbacks=[PressCtrlC(6)])
+    with pytest.warns(TrainingInterruptedWarning, match="interrupted after 6 steps"):
+        sae.fit(X)
+    assert sae.n_steps_ == 6
+    assert sae.history_["step"][-1] == 6
+    assert np.isfinite(sae.transform(X)).all()
+    np.testing.assert_allclose(np.linalg.norm(sae.components_, axis=1), 1, rtol=1e-5)
+    assert sae.set_params(callbacks=[], max_epochs=2).fit(X).n_iter_ == 2
+
+
+class Poison(Callback):
+    """Makes the loss NaN from some step on, through one weight."""
+
+    def __init__(self, step):
+        self.step = step
+
+    def on_batch_begin(self, net, **kwargs):
+        if net.n_steps_ == self.step:
+            with torch.no_grad():
+                net.module_.decoder.bias[0] = torch.nan
+
+
+@pytest.mark.parametrize("cls", SAES)
+def test_divergence_names_the_step_and_keeps_good_weights(cls):
+    sae = quick(cls, max_epochs=10, log_interval=5, callbacks=[Poison(12)])
+    with pytest.raises(DivergenceError, match=r"step 13 .*reconstruction.*learning_rate") as error:
+        sae.fit(X)
+    assert "weights of step 10" in str(error.value)
+    assert sae.n_steps_ == 10
+    assert sae.history_["step"] == [5, 10]
+    same = quick(cls, max_steps=10, lr_decay=0, lr_warmup=2).fit(X)
+    assert np.isfinite(sae.transform(X)).all()
+    assert sae.components_.shape == same.components_.shape
+
+
+def test_divergence_by_learning_rate():
+    with pytest.raises(DivergenceError, match="learning_rate is too large"):
+        quick(L1SAE, optimizer="sgd", learning_rate=1e30, max_epochs=20, dead_window=10).fit(X)
+
+
+def test_max_steps_overrides_epochs():
+    sae = quick(L1SAE, max_steps=6, batch_size=50, max_epochs=1).fit(X)
+    assert sae.n_steps_ == 6
+    assert sae.n_iter_ == 2
+
+
+def test_each_epoch_has_its_own_order():
+    seen = []
+
+    class Watch(Callback):
+        def on_batch_end(self, net, batch=None, **kwargs):
+            seen.append(batch[0].numpy().copy())
+
+    quick(L1SAE, batch_size=120, max_epochs=3, input_scaling=None, callbacks=[Watch()]).fit(X)
+    for epoch in seen:
+        np.testing.assert_allclose(np.sort(epoch[:, 0]), np.sort(X[:, 0]), rtol=1e-6)
+    assert not np.array_equal(seen[0], seen[1])
+    assert not np.array_equal(seen[1], seen[2])
+
+
+def test_progress_bar(capsys):
+    quick(L1SAE, verbose=True, max_epochs=2).fit(X)
+    err = capsys.readouterr().err
+    assert "8/8" in err
+    assert "EV=" in err
+    quick(L1SAE).fit(X)
+    assert not capsys.readouterr().err
+
+
+@pytest.mark.parametrize("optimizer", ["adam", "adamw", "sgd", torch.optim.RMSprop])
+def test_optimizers_learn(optimizer):
+    rate = 0.1 if optimizer == "sgd" else 1e-2
+    sae = quick(TopKSAE, optimizer=optimizer, learning_rate=rate, max_epochs=30).fit(X)
+    assert sae.history_["loss"][-1] < 0.8 * sae.history_["loss"][0]
