@@ -1,3 +1,33 @@
-"""Sparse autoencoders as scikit-learn estimators."""
+"""Sparse autoencoders as scikit-learn estimators.
+
+Sparse autoencoders (SAEs) turn activations, of a language model or any other numbers, into sparse
+codes over a learned dictionary. Here each is a scikit-learn transformer, trained by torch.
+"""
+
+from sklearn_aensae import datasets, exceptions, metrics
+from sklearn_aensae._discovery import all_saes
+from sklearn_aensae.estimators import (
+    L1SAE,
+    AdaptiveElasticNetSAE,
+    AdaptiveLassoSAE,
+    BaseSAE,
+    ElasticNetSAE,
+    TopKSAE,
+)
+from sklearn_aensae.llm import LLMActivationTransformer
+
+__all__ = [
+    "L1SAE",
+    "AdaptiveElasticNetSAE",
+    "AdaptiveLassoSAE",
+    "BaseSAE",
+    "ElasticNetSAE",
+    "LLMActivationTransformer",
+    "TopKSAE",
+    "all_saes",
+    "datasets",
+    "exceptions",
+    "metrics",
+]
 
 __version__ = "0.1.0.dev0"

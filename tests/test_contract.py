@@ -66,6 +66,7 @@ def test_round_trip(cls, copy, tmp_path):
     sae.partial_fit(X)
     again.partial_fit(X)
     np.testing.assert_array_equal(sae.components_, again.components_)
+    assert sae.history_["loss"] == again.history_["loss"]
 
 
 def test_clone_is_unfitted_and_fits_alike(cls):

@@ -50,7 +50,8 @@ class Codes(ABC):
     def square_sum(self) -> Tensor:
         """Sum of all squared codes, as a 0-d tensor."""
         # Unlike (values ** 2).sum(), this makes no tensor as large as the codes.
-        return torch.linalg.vector_norm(self.values).square()
+        norm: Tensor = torch.linalg.vector_norm(self.values)
+        return norm.square()
 
     @cached_property
     @abstractmethod

@@ -1,6 +1,5 @@
 """Batches of one epoch after another, drawn from a source by index and scaled on the device."""
 
-import math
 from collections.abc import Iterator
 
 import torch
@@ -47,10 +46,6 @@ class Batches:
         self.seed = seed
         self.epoch = first_epoch
         self.n_steps = n_steps
-
-    def __len__(self) -> int:
-        """Return the number of batches in a whole epoch."""
-        return math.ceil(self.source.n_samples / self.batch_size)
 
     def __iter__(self) -> Iterator[tuple[Tensor, None]]:
         """Yield (batch, None), the pairs that skorch unpacks into X and y."""

@@ -56,27 +56,25 @@ class Monitor(Callback):
         """Add a batch to the sums, and write a row when one is due."""
         if not training:
             return
-        x, output, loss = batch[0], kwargs["y_pred"], kwargs["loss"].detach()
+        x, output, loss = batch[0], kwargs["y_pred"], kwargs["loss"]
         if not self.sums_:
             self.shift_ = x.mean(0)
         shifted = x - self.shift_
-        step = torch.full_like(loss, net.n_steps_)
         parts = {f"term_{k}": v * len(x) for k, v in net.criterion_.last_values.items()}
         parts |= {
             "loss": loss * len(x),
             "error": (x - output.reconstruction).square().sum(),
-            "active": output.codes.firing_counts.sum().to(loss.dtype),
+            "active": output.codes.firing_counts.sum(),
             "square": shifted.square().sum(),
             "sum": shifted.sum(0),
-            "bad_step": torch.where(loss.isfinite(), torch.inf, step),
         }
+        # Single precision would not do for millions of rows; some devices have nothing else.
+        precision = torch.float32 if x.device.type == "mps" else torch.float64
         for name, value in parts.items():
-            if name not in self.sums_:
-                self.sums_[name] = value.clone()
-            elif name == "bad_step":
-                self.sums_[name] = torch.minimum(self.sums_[name], value)
-            else:
-                self.sums_[name] += value
+            earlier = self.sums_.get(name, torch.zeros((), dtype=precision, device=x.device))
+            self.sums_[name] = earlier + value
+        bad_step = torch.where(loss.isfinite(), torch.inf, float(net.n_steps_)).to(precision)
+        self.sums_["bad_step"] = torch.minimum(self.sums_.get("bad_step", bad_step), bad_step)
         self.n_rows_ += len(x)
         self.n_batches_ += 1
         if net.n_steps_ % self.interval == 0:
@@ -104,10 +102,10 @@ class Monitor(Callback):
         """Read the device once, append a row, and check that training is sound."""
         total = self.sums_.pop("sum")
         spread = self.sums_.pop("square") - total.square().sum() / self.n_rows_
-        dead = net.module_.tracker.dead().float().mean()
+        dead = net.module_.tracker.dead().to(spread.dtype).mean()
         names = [*self.sums_, "spread", "dead"]
-        values = torch.stack([v.double().cpu() for v in (*self.sums_.values(), spread, dead)])
-        read = dict(zip(names, values.tolist(), strict=True))
+        values = torch.stack([*self.sums_.values(), spread, dead]).tolist()
+        read = dict(zip(names, values, strict=True))
         if read["bad_step"] < math.inf:
             self._restore(net, read)
         self._append(net, read)

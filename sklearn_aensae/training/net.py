@@ -137,4 +137,4 @@ class SAENet(NeuralNet):
     def __setstate__(self, state: dict[str, Any]) -> None:
         """Load onto a device that is there; skorch turns its name into an object on the way."""
         super().__setstate__(state)
-        self.device = str(self.device)
+        self.__dict__["device"] = str(self.__dict__["device"])
