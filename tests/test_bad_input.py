@@ -125,7 +125,7 @@ def test_cuda_asked_for_but_absent(monkeypatch):
 
     monkeypatch.setattr(torch, "empty", no_cuda)
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    with pytest.raises(ValueError, match="device='cuda' cannot be used here.*has no CUDA"):
+    with pytest.raises(ValueError, match="device='cuda' cannot be used here.*which has no CUDA"):
         quick(L1SAE, device="cuda").fit(X)
 
 

@@ -15,6 +15,7 @@ from sklearn.utils.validation import check_is_fitted
 from skorch.callbacks import Callback
 from torch.optim import Optimizer
 
+from sklearn_aensae._devices import resolve_device
 from sklearn_aensae._docs import splice
 from sklearn_aensae._params import (
     AtLeast,
@@ -29,12 +30,7 @@ from sklearn_aensae._params import (
 from sklearn_aensae.estimators import _coding
 from sklearn_aensae.estimators._build import OPTIMIZERS, Plan, begin
 from sklearn_aensae.estimators._fitted import write_fitted
-from sklearn_aensae.estimators._validation import (
-    Data,
-    resolve_device,
-    validate_codes,
-    validate_X,
-)
+from sklearn_aensae.estimators._validation import Data, validate_codes, validate_X
 from sklearn_aensae.exceptions import TrainingInterruptedWarning
 from sklearn_aensae.metrics import ReconstructionStatistics
 from sklearn_aensae.modules.activations import Activation

@@ -10,7 +10,7 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_array, validate_data
 from torch import Tensor
 
-__all__ = ["Data", "resolve_device", "validate_X", "validate_codes"]
+__all__ = ["Data", "validate_X", "validate_codes"]
 
 Data: TypeAlias = NDArray[np.floating] | Tensor
 FLOATS = [np.float64, np.float32, np.float16]
@@ -56,26 +56,6 @@ def validate_codes(codes: Any, n_components: int) -> "Data | sparse.csr_array":
         )
     checked: Data | sparse.csr_array = codes
     return checked
-
-
-def resolve_device(device: str) -> str:
-    """Return the torch device that a `device` parameter stands for.
-
-    Raises
-    ------
-    ValueError
-        If torch does not know the device, or this machine does not have it.
-    """
-    if device == "auto":
-        return "cuda" if torch.cuda.is_available() else "cpu"
-    try:
-        torch.empty(0, device=device)
-    except (RuntimeError, AssertionError, NotImplementedError) as error:
-        raise ValueError(
-            f"device={device!r} cannot be used here ({str(error).splitlines()[0]}); use 'auto', "
-            f"'cpu'{', or cuda' if torch.cuda.is_available() else ' (this machine has no CUDA)'}."
-        ) from error
-    return device
 
 
 def _refuse_other_ranks(X: Any) -> None:

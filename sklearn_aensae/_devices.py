@@ -1,0 +1,27 @@
+"""Where computation happens: the one reading of `device` parameters."""
+
+import torch
+
+__all__ = ["resolve_device"]
+
+
+def resolve_device(device: str) -> str:
+    """Return the torch device that a `device` parameter stands for.
+
+    Raises
+    ------
+    ValueError
+        If torch does not know the device, or this machine does not have it.
+    """
+    has_cuda = torch.cuda.is_available()
+    if device == "auto":
+        return "cuda" if has_cuda else "cpu"
+    try:
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        reason = str(error).splitlines()[0]
+        raise ValueError(
+            f"device={device!r} cannot be used here: {reason}. Allowed are 'auto', 'cpu' and other "
+            f"devices of this machine, which has {'CUDA' if has_cuda else 'no CUDA'}."
+        ) from error
+    return device

@@ -1,0 +1,184 @@
+"""From the name of a language model to its weights, tokenizer and block, each loaded when asked."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+from torch import nn
+
+from sklearn_aensae._devices import resolve_device
+from sklearn_aensae.llm.blocks import check_layer, find_blocks
+from sklearn_aensae.llm.errors import explained
+
+# Families whose first blocks are the same whatever follows them (tested on each). Not all are:
+# Gemma 3n's last blocks reuse keys and values, and which blocks are last depends on their number.
+_TRUNCATABLE = frozenset(
+    {"gemma", "gemma2", "gemma3_text", "gpt2", "gpt_neox", "llama", "mistral", "qwen2", "qwen3"}
+)
+
+
+@dataclass(frozen=True)
+class LanguageModel:
+    """A language model by name or by reference; equal fields mean the same loaded model."""
+
+    source: Any
+    layer: int
+    tokenizer_source: Any = None
+    block_path: str | None = None
+    dtype: str | None = None
+    device: str = "auto"
+    trust_remote_code: bool = False
+    revision: str | None = None
+    with_head: bool = False  # the next-token logits are needed, and so are all the blocks
+    verbose: bool = field(default=False, compare=False)
+
+    @cached_property
+    def config(self) -> Any:
+        """The model's config."""
+        if isinstance(self.source, nn.Module):
+            return self.source.config
+        return self._load(_transformers().AutoConfig, self.source)
+
+    @cached_property
+    def tokenizer(self) -> Any:
+        """The tokenizer: as given, by its own name, or by the model's."""
+        source = self.tokenizer_source
+        if source is None:
+            source = getattr(self.source, "name_or_path", self.source)
+        if source == "":
+            raise ValueError("The loaded model does not know its name: pass tokenizer.")
+        if isinstance(source, str | os.PathLike):
+            return self._load(_transformers().AutoTokenizer, source)
+        return source
+
+    @cached_property
+    def network(self) -> Any:
+        """The model itself; by name, without the blocks after `layer` where that is safe."""
+        return self._network_and_block[0]
+
+    @cached_property
+    def block(self) -> nn.Module:
+        """The block whose output is the residual stream after `layer`."""
+        return self._network_and_block[1]
+
+    @cached_property
+    def _network_and_block(self) -> tuple[Any, nn.Module]:
+        """Load the weights, then find the block."""
+        if isinstance(self.source, nn.Module):
+            blocks = find_blocks(self.source, self.block_path)
+            return self.source, blocks[check_layer(self.layer, len(blocks))]
+        text_config = self.config.get_text_config()
+        n_blocks = None
+        known = self.config.model_type in _TRUNCATABLE and self.block_path is None
+        if known and not self.with_head:
+            n_blocks = text_config.num_hidden_layers
+            text_config.num_hidden_layers = check_layer(self.layer, n_blocks) + 1
+        network = self._load_weights()
+        blocks = find_blocks(network, self.block_path)
+        return network, blocks[check_layer(self.layer, n_blocks or len(blocks))]
+
+    def _load_weights(self) -> Any:
+        """Load the weights on the device, and warn of those that the checkpoint lacks."""
+        device = resolve_device(self.device)
+        library = _transformers()
+        auto = library.AutoModelForCausalLM if self.with_head else library.AutoModel
+        with _quiet(enabled=not self.verbose):
+            network, report = self._load(
+                auto,
+                self.source,
+                config=self.config,
+                dtype=self.dtype or "auto",
+                output_loading_info=True,
+            )
+        if report["missing_keys"]:
+            warnings.warn(
+                f"The checkpoint {self.source!r} has no weights for "
+                f"{sorted(report['missing_keys'])}: these are random.",
+                stacklevel=2,
+            )
+        return network.to(device)
+
+    def _load(self, auto: Any, source: Any, **options: Any) -> Any:
+        """Call `auto`'s ``from_pretrained``, and explain its failure."""
+        name = resolve_name(source)
+        with explained(name, self.revision):
+            return auto.from_pretrained(
+                name,
+                revision=self.revision,
+                trust_remote_code=self.trust_remote_code,
+                **options,
+            )
+
+    @cached_property
+    def hidden_size(self) -> int:
+        """Width of the residual stream."""
+        return int(self.config.get_text_config().hidden_size)
+
+    @cached_property
+    def vocab_size(self) -> int:
+        """Number of token ids that the model knows."""
+        return int(self.config.get_text_config().vocab_size)
+
+    @property
+    def n_positions(self) -> int | None:
+        """Longest sequence in tokens that the model was made for; None if it does not say."""
+        limit: int | None = getattr(self.config.get_text_config(), "max_position_embeddings", None)
+        return limit
+
+    @property
+    def context(self) -> int | None:
+        """Longest sequence in tokens that both model and tokenizer were made for."""
+        limits = (self.n_positions, self.tokenizer.model_max_length)
+        # Tokenizers without a limit say 1e30.
+        return min((n for n in limits if n is not None and n < 1e9), default=None)
+
+    @cached_property
+    def pad_id(self) -> int:
+        """The id that fills a batch; any will do where the attention mask hides it."""
+        own = getattr(self.config.get_text_config(), "pad_token_id", None)
+        candidates = (own, self.tokenizer.pad_token_id, 0)
+        # Not `or`: the id 0 is a valid pad.
+        return next(int(pad) for pad in candidates if pad is not None)
+
+
+def resolve_name(source: Any) -> str:
+    """Return the folder or hub name to load from; the model in this package is a folder."""
+    from sklearn_aensae.datasets.tiny_lm import TINY_LM, tiny_lm_path
+
+    name = os.fspath(source)
+    return str(tiny_lm_path()) if name == TINY_LM else str(name)
+
+
+def _transformers() -> Any:
+    """Import transformers, or say how to get it."""
+    try:
+        import transformers
+    except ImportError as error:
+        raise ImportError(
+            "LLMActivationTransformer needs transformers: pip install 'sklearn-aensae[llm]'"
+        ) from error
+    return transformers
+
+
+@contextmanager
+def _quiet(*, enabled: bool) -> Iterator[None]:
+    """Silence the bars and the report of unused weights, which a truncated load always makes."""
+    from transformers.utils import logging
+
+    library: Any = logging  # it has no types
+    verbosity, bars = library.get_verbosity(), library.is_progress_bar_enabled()
+    if enabled:
+        library.set_verbosity_error()
+        library.disable_progress_bar()
+    try:
+        yield
+    finally:
+        library.set_verbosity(verbosity)
+        if bars:
+            library.enable_progress_bar()

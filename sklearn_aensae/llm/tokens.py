@@ -1,0 +1,184 @@
+"""Texts become windows: the token sequences a model reads, each token knowing where it is from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+Ints = NDArray[np.int64]
+Bools = NDArray[np.bool_]
+
+#: Position of a token that was added here (BOS, separator) and is not part of the text.
+ADDED = -1
+_TEXTS_PER_CALL = 64  # a fast tokenizer works on these in parallel
+_TABLE = np.dtype(
+    [("text", np.int64), ("position", np.int64), ("token_id", np.int64), ("token", object)]
+)
+
+
+class Window(NamedTuple):
+    """One sequence as the model reads it; every array has one entry per token."""
+
+    ids: Ints
+    """Token ids."""
+    text: Ints
+    """Index of the text that the token belongs to."""
+    position: Ints
+    """Index of the token among its text's own tokens; `ADDED` for one that was added here."""
+    fresh: Bools
+    """False where an earlier window has shown the token already."""
+    usable: Bools
+    """False where the token is an excluded special token."""
+
+    @property
+    def kept(self) -> Bools:
+        """Which tokens have a row, when no norm is out of proportion."""
+        return self.fresh & self.usable
+
+
+@dataclass(frozen=True)
+class Windows:
+    """How texts are cut into windows; `prefix` and `suffix` are added to each window."""
+
+    tokenizer: Any
+    prefix: list[int]
+    suffix: list[int]
+    excluded: list[int]
+    max_length: int | None
+    long_texts: str
+    stride: int | None
+    packing: bool
+
+    def __post_init__(self) -> None:
+        room = self.room
+        if room is None and (self.packing or self.long_texts != "error"):
+            raise ValueError("The model has no longest context of its own: pass max_length.")
+        if room is not None and room < 1:
+            raise ValueError(
+                f"max_length={self.max_length} leaves no room for text beside the "
+                f"{len(self.prefix) + len(self.suffix)} special tokens of a window."
+            )
+        if room is not None and self.stride is not None and self.stride > room:
+            raise ValueError(
+                f"stride={self.stride} would skip tokens: at most {room} fit a window."
+            )
+
+    @property
+    def room(self) -> int | None:
+        """Tokens of text that fit a window; None without a limit."""
+        if self.max_length is None:
+            return None
+        return self.max_length - len(self.prefix) - len(self.suffix)
+
+    def groups(self, texts: Iterable[str]) -> Iterator[list[Window]]:
+        """Yield the windows in order: all those of one text together, or packed ones singly."""
+        if self.packing:
+            return self._packed(texts)
+        return (self._of_text(index, ids) for index, ids in self._encoded(texts))
+
+    def _encoded(self, texts: Iterable[str]) -> Iterator[tuple[int, Ints]]:
+        """Yield the index and the token ids of each text, without any special token added."""
+        index, texts = 0, iter(texts)
+        while chunk := list(islice(texts, _TEXTS_PER_CALL)):
+            # verbose=False: a text longer than the context is dealt with here, not warned of.
+            encoded = self.tokenizer(chunk, add_special_tokens=False, verbose=False)["input_ids"]
+            for ids in encoded:
+                if not len(ids):
+                    raise ValueError(f"Text {index} is empty: it has no tokens.")
+                yield index, np.asarray(ids, dtype=np.int64)
+                index += 1
+
+    def _of_text(self, index: int, ids: Ints) -> list[Window]:
+        """Return the windows of one text under the rule `long_texts`."""
+        room = self.room or len(ids)
+        if len(ids) > room and self.long_texts == "error":
+            raise ValueError(
+                f"Text {index} has {len(ids)} tokens, and {room} fit max_length="
+                f"{self.max_length}: set long_texts to 'truncate' or 'split', or packing=True."
+            )
+        body = _origin(ids, index, np.arange(len(ids)))
+        if self.long_texts != "split":
+            return [self._window(body[:room])]
+        step = self.stride or room
+        # The last window is the first that reaches the end of the text.
+        starts = range(0, max(len(ids) - room, 0) + step, step)
+        return [
+            self._window(body[start : start + room], seen=room - step if start else 0)
+            for start in starts
+        ]
+
+    def _packed(self, texts: Iterable[str]) -> Iterator[list[Window]]:
+        """Join the texts with EOS between them and cut the stream; the last window may be short."""
+        eos = self.tokenizer.eos_token_id
+        if eos is None:
+            raise ValueError(
+                "packing=True needs a tokenizer with an eos_token to put between texts."
+            )
+        stream, room = _origin([], 0, []), self.room
+        assert room is not None  # checked at the start
+        for index, ids in self._encoded(texts):
+            separator = _origin([eos] if index else [], index - 1, ADDED)
+            stream = np.concatenate((stream, separator, _origin(ids, index, np.arange(len(ids)))))
+            while len(stream) >= room:
+                yield [self._window(stream[:room])]
+                stream = stream[room:]
+        if len(stream):
+            yield [self._window(stream)]
+
+    def _window(self, body: Ints, seen: int = 0) -> Window:
+        """Surround a piece of the stream; its first `seen` tokens were shown before."""
+        # A text that spells out the BOS itself must not get a second one.
+        prefix = self.prefix if self.prefix[-1:] != [body[0, 0]] else self.prefix[:-1]
+        before, after = (
+            _origin(ids, body[at, 1], ADDED) for ids, at in ((prefix, 0), (self.suffix, -1))
+        )
+        ids, text, position = np.concatenate((before, body, after)).T
+        fresh = np.ones(len(ids), dtype=bool)
+        fresh[len(prefix) : len(prefix) + seen] = False
+        return Window(ids, text, position, fresh, ~np.isin(ids, self.excluded))
+
+
+def _origin(ids: Any, text: int, position: Any) -> Ints:
+    """Return one row (id, text, position) per token."""
+    rows = np.empty((len(ids), 3), dtype=np.int64)
+    rows[:, 0], rows[:, 1], rows[:, 2] = ids, text, position
+    return rows
+
+
+def surrounding_tokens(tokenizer: Any, add_bos: bool | str) -> tuple[list[int], list[int]]:
+    """Return the special tokens before and after each window.
+
+    "auto" puts what the tokenizer itself puts around a text, True one BOS, False nothing.
+    """
+    if add_bos == "auto":
+        bare = tokenizer("a", add_special_tokens=False)["input_ids"]
+        full = tokenizer("a")["input_ids"]
+        for start in range(len(full)):
+            if full[start : start + len(bare)] == bare:
+                return full[:start], full[start + len(bare) :]
+        raise ValueError(
+            "add_bos='auto' cannot tell which special tokens this tokenizer puts around a text: "
+            "set it to True or False."
+        )
+    if not add_bos:
+        return [], []
+    if tokenizer.bos_token_id is None:
+        raise ValueError("add_bos=True needs a tokenizer with a bos_token; this one has none.")
+    return [tokenizer.bos_token_id], []
+
+
+def token_table(tokenizer: Any, parts: list[tuple[Window, Bools]]) -> NDArray[Any]:
+    """Return one record (text, position, token_id, token) per emitted token of the windows."""
+    table = np.empty(sum(int(emits.sum()) for _, emits in parts), dtype=_TABLE)
+    table["text"] = np.concatenate([window.text[emits] for window, emits in parts])
+    table["position"] = np.concatenate([window.position[emits] for window, emits in parts])
+    table["token_id"] = np.concatenate([window.ids[emits] for window, emits in parts])
+    distinct, which = np.unique(table["token_id"], return_inverse=True)
+    strings = np.array(tokenizer.batch_decode(distinct[:, None]), dtype=object)
+    table["token"] = strings[which]
+    return table

@@ -1,0 +1,129 @@
+"""Finding the blocks, reading one and editing one."""
+
+import pytest
+import torch
+import transformers
+from torch import nn
+
+from llm.tiny import FAMILIES, build_model
+from sklearn_aensae.llm.blocks import check_layer, edit_block, find_blocks, read_block
+
+INPUTS = {"input_ids": torch.arange(12).reshape(2, 6), "attention_mask": torch.ones(2, 6)}
+PATHS = {"gpt2": "transformer.h", "gpt_neo": "transformer.h", "gpt_neox": "gpt_neox.layers"}
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_blocks_are_found_by_their_number(family):
+    model = build_model(family)
+    blocks = find_blocks(model)
+    assert blocks is model.get_submodule(PATHS.get(family, "model.layers"))
+    assert blocks is find_blocks(model, PATHS.get(family, "model.layers"))
+
+
+def test_an_expert_list_as_long_as_the_blocks_is_no_block_list():
+    model = build_model("gpt2")
+    for block in model.transformer.h:
+        block.experts = nn.ModuleList(nn.Identity() for _ in model.transformer.h)
+    assert find_blocks(model) is model.transformer.h
+
+
+def test_two_lists_ask_for_the_path():
+    model = transformers.T5ForConditionalGeneration(
+        transformers.T5Config(vocab_size=20, d_model=8, d_ff=8, d_kv=4, num_layers=2, num_heads=2)
+    ).eval()
+    with pytest.raises(ValueError, match=r"pass block_path.*'encoder.block' \(2\)"):
+        find_blocks(model)
+    block = find_blocks(model, "encoder.block")[0]
+    # The encoder runs first, so that the decoder's missing input is never asked for.
+    assert read_block(model, block, INPUTS).shape == (2, 6, 8)
+
+
+def test_a_path_to_something_else_lists_the_paths():
+    with pytest.raises(ValueError, match=r"block_path='gpt_neox.final_layer_norm' names no list"):
+        find_blocks(build_model("gpt_neox"), "gpt_neox.final_layer_norm")
+    with pytest.raises(ValueError, match=r"its lists are 'gpt_neox.layers' \(3\)"):
+        find_blocks(build_model("gpt_neox"), "nowhere")
+
+
+@pytest.mark.parametrize(("layer", "index"), [(0, 0), (2, 2), (-1, 2), (-3, 0)])
+def test_layers_count_from_both_ends(layer, index):
+    assert check_layer(layer, 3) == index
+
+
+@pytest.mark.parametrize("layer", [3, -4])
+def test_layers_out_of_range_say_how_many_there_are(layer):
+    with pytest.raises(ValueError, match=rf"layer={layer} is out of range: the model has 3 blocks"):
+        check_layer(layer, 3)
+
+
+@pytest.mark.parametrize("family", ["gpt_neox", "gpt_neo"])
+def test_read_is_what_the_block_answers(family):
+    model = build_model(family)
+    block = find_blocks(model)[1]
+    with torch.no_grad():
+        expected = model(**INPUTS, output_hidden_states=True).hidden_states[2]
+    hooks = dict(block._forward_hooks)  # transformers leaves its own
+    read = read_block(model, block, INPUTS)
+    torch.testing.assert_close(read, expected, rtol=0, atol=0)
+    assert not read.is_inference()
+    assert block._forward_hooks == hooks
+
+
+@pytest.mark.parametrize("family", ["gpt_neox", "gpt_neo", "gpt2", "llama"])
+def test_edit_replaces_what_later_blocks_see(family):
+    model = build_model(family)
+    block = find_blocks(model)[1]
+    with torch.no_grad():
+        clean = model(**INPUTS, use_cache=False).logits
+    unchanged = edit_block(model, block, INPUTS, lambda hidden: hidden.clone())
+    torch.testing.assert_close(unchanged, clean, rtol=0, atol=0)
+    # After the last block only the norm and the head are left: a closed form.
+    last = find_blocks(model)[2]
+    target = torch.linspace(-1, 1, 2 * 6 * 16).reshape(2, 6, 16)
+    edited = edit_block(model, last, INPUTS, lambda hidden: target)
+    base = model.base_model
+    norm = next(m for n, m in base.named_children() if n in {"norm", "final_layer_norm", "ln_f"})
+    with torch.no_grad():
+        expected = model.get_output_embeddings()(norm(target))
+    torch.testing.assert_close(edited, expected)
+    assert not block._forward_hooks
+
+
+def test_the_tuple_of_a_block_is_kept():
+    class Pair(nn.Module):
+        def forward(self, hidden):
+            return hidden, "attention"
+
+    class Model(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.block = Pair()
+
+        def forward(self, hidden):
+            states, attention = self.block(hidden)
+            assert attention == "attention"
+            return transformers.modeling_outputs.CausalLMOutput(logits=states)
+
+    model, inputs = Model(), {"hidden": torch.ones(1, 2, 3)}
+    torch.testing.assert_close(read_block(model, model.block, inputs), torch.ones(1, 2, 3))
+    edited = edit_block(model, model.block, inputs, lambda hidden: 2 * hidden)
+    torch.testing.assert_close(edited, torch.full((1, 2, 3), 2.0))
+
+
+def test_a_failing_model_is_restored():
+    model = build_model("gpt_neox").train()
+    block = find_blocks(model)[1]
+
+    def fail(hidden):
+        raise ArithmeticError
+
+    with pytest.raises(ArithmeticError):
+        edit_block(model, block, INPUTS, fail)
+    assert all(module.training for module in model.modules())
+    assert not block._forward_hooks
+
+
+def test_a_block_that_never_runs_is_an_error():
+    model = build_model("gpt_neox")
+    with pytest.raises(RuntimeError, match="answered without running the chosen block"):
+        read_block(model, nn.Identity(), INPUTS)
