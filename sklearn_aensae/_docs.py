@@ -101,7 +101,7 @@ n_components_ : int
 feature_density_ : ndarray of shape (n_components,)
     Share of the last `n_density_samples_` training rows on which each component fired.
 n_density_samples_ : int
-    One to two times `dead_window_`, or all rows seen if there were fewer.
+    The last 5 to 10 % of training, as codes get sparser until the end.
 n_dead_ : int
     Components that did not fire on any of the last `dead_window_` training rows.
 dead_window_ : int

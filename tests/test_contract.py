@@ -7,9 +7,10 @@ import joblib
 import numpy as np
 import pytest
 import torch
-from helpers import QUICK, SAES, make_data, quick
+from helpers import SAES, make_data, quick
 from scipy import sparse
 from sklearn.base import clone
+from skorch.callbacks import Callback
 
 from sklearn_aensae.estimators import _build, _coding
 
@@ -237,13 +238,32 @@ def test_history_has_one_row_per_interval(cls):
     assert sae.history_["loss"][-1] == pytest.approx(total, rel=1e-5)
 
 
-def test_dead_features_are_counted_over_a_stated_window(cls):
-    sae = quick(cls, max_epochs=4).fit(X)
-    assert sae.dead_window_ == len(X)
-    assert sae.n_density_samples_ >= len(X)
-    silent = sae.feature_density_ == 0
-    assert silent.sum() <= sae.n_dead_ <= sae.n_components_
-    assert quick(cls, dead_window=10_000).fit(X).dead_window_ == QUICK["max_epochs"] * len(X)
+class CountFirings(Callback):
+    """Keeps which component fired on which row, for counting by hand."""
+
+    def on_train_begin(self, net, **kwargs):
+        self.rows = []
+
+    def on_batch_end(self, net, y_pred=None, **kwargs):
+        self.rows.append(y_pred.codes.dense().detach().numpy() > 0)
+
+
+@pytest.mark.parametrize("dead_window", [1.0, 50, 10_000])
+def test_density_and_death_are_counted_over_stated_rows(cls, dead_window):
+    counter = CountFirings()
+    sae = quick(cls, n_components=60, max_epochs=20, dead_window=dead_window, callbacks=[counter])
+    sae.fit(X)
+    fired = np.concatenate(counter.rows)
+    assert len(fired) == 20 * len(X)
+    assert sae.dead_window_ == {1.0: len(X), 50: 50, 10_000: len(fired)}[dead_window]
+    # Batches of 32, 32, 32, 24 rows: silence is known to the batch.
+    assert (~fired[-sae.dead_window_ - 32 :].any(0)).sum() <= sae.n_dead_
+    assert sae.n_dead_ <= (~fired[-max(sae.dead_window_ - 32, 1) :].any(0)).sum()
+    # A twentieth of 80 steps: counts over the last 4 to 8 batches.
+    assert 4 * 24 <= sae.n_density_samples_ <= 8 * 32
+    np.testing.assert_allclose(
+        sae.feature_density_, fired[-sae.n_density_samples_ :].mean(0), rtol=1e-6
+    )
 
 
 def test_html_repr_and_text_repr(cls):

@@ -30,6 +30,9 @@ OPTIMIZERS: dict[str, Any] = {
 CALIBRATION_ROWS = 32_768
 """Rows from which scaling and initial bias are estimated, as in Gao et al. (2024)."""
 
+DENSITY_SHARE = 0.05
+"""Share of training over which densities are counted: codes get sparser until the end."""
+
 OPEN_END = 1_000
 """Steps to which shares of training refer when nobody knows how long training will be."""
 
@@ -147,6 +150,7 @@ def _make_module(estimator: "BaseSAE", plan: Plan, sample: Tensor) -> Autoencode
         LinearDecoder(plan.n_features, plan.n_components),
     ).to(sample.dtype)
     module.tracker.window = plan.samples(estimator.dead_window)
+    module.tracker.density_window = plan.steps(DENSITY_SHARE) * estimator.batch_size
     generator = torch.Generator().manual_seed(estimator._seed)
     initialize_(module, estimator.init, sample, generator)
     return module

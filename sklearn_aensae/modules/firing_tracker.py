@@ -19,8 +19,10 @@ class FiringTracker(nn.Module):
     Attributes
     ----------
     window : int
-        A component is dead when it has not fired in this many samples. Every `window`
-        samples the firing counts move on, so that they cover the last one to two windows.
+        A component is dead when it has not fired in this many samples.
+    density_window : int
+        Every so many samples the firing counts move on, so that `density` covers the last one
+        to two of these windows and forgets what came before.
     """
 
     samples_since_fired: Tensor
@@ -30,6 +32,7 @@ class FiringTracker(nn.Module):
     def __init__(self, n_components: int) -> None:
         super().__init__()
         self.window = 1
+        self.density_window = 1
         self.n_seen = 0
         self.n_counted = 0
         self.n_previous = 0
@@ -44,7 +47,7 @@ class FiringTracker(nn.Module):
         self.counts.add_(fired)
         self.n_seen += codes.n_rows
         self.n_counted += codes.n_rows
-        if self.n_counted >= self.window:
+        if self.n_counted >= self.density_window:
             self.previous_counts.copy_(self.counts)
             self.counts.zero_()
             self.n_previous, self.n_counted = self.n_counted, 0
@@ -69,7 +72,7 @@ class FiringTracker(nn.Module):
 
     def get_extra_state(self) -> dict[str, int]:
         """Counters that live on the host, for the state dict."""
-        names = ("window", "n_seen", "n_counted", "n_previous")
+        names = ("window", "density_window", "n_seen", "n_counted", "n_previous")
         return {name: getattr(self, name) for name in names}
 
     def set_extra_state(self, state: dict[str, int]) -> None:

@@ -87,7 +87,7 @@ def test_constant_data_can_start():
 
 def test_tracker_counts_firings_and_silence():
     module = make_module(TopK(1))
-    module.tracker.window = 8
+    module.tracker.window = module.tracker.density_window = 8
     with torch.no_grad():
         module.encoder.weight.zero_()
         module.encoder.bias.copy_(torch.arange(12.0))
@@ -106,7 +106,7 @@ def test_tracker_counts_firings_and_silence():
 
 def test_tracker_survives_a_state_dict():
     module = make_module(TopK(2))
-    module.tracker.window = 6
+    module.tracker.window = module.tracker.density_window = 6
     module.train()(torch.randn(10, 5, dtype=torch.float64))
     again = make_module(TopK(2), seed=1)
     again.load_state_dict(module.state_dict())
