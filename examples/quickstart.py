@@ -128,7 +128,7 @@ def search_penalties(train: list[str], budget: Budget) -> Pipeline:
         search = GridSearchCV(
             # With the cache, the language model reads the training texts once for all candidates.
             pipeline.set_params(memory=cache),
-            {"sae__lambda_1": [0.0035, 0.005, 0.007], "sae__lambda_2": [1e-4, 1e-3]},
+            {"sae__lambda_1": [0.005, 0.007], "sae__lambda_2": [1e-4, 1e-3]},
             scoring=SCORERS,
             refit=best_explained_variance_at_l0(budget.max_l0),
             cv=ShuffleSplit(1, test_size=0.1, random_state=0),
