@@ -21,7 +21,9 @@ TEST = [text[:1000] for text in load_stdlib_texts("test")[:4]]
 
 def make_pipeline(**params):
     activations = LLMActivationTransformer(TINY_LM, layer=1, long_texts="split")
-    sae = AdaptiveElasticNetSAE(2.0, max_steps=200, random_state=0, **params)
+    sae = AdaptiveElasticNetSAE(
+        2.0, lambda_1=0.002, learning_rate=4e-3, max_steps=200, random_state=0, **params
+    )
     return Pipeline([("activations", activations), ("sae", sae)])
 
 
@@ -55,10 +57,10 @@ def test_pickled_pipeline_gives_the_same_codes_in_a_fresh_process(fitted, tmp_pa
 def test_grid_search_over_texts_with_a_cache(tmp_path):
     search = GridSearchCV(
         make_pipeline(sparse_output=True).set_params(memory=str(tmp_path)),
-        {"sae__lambda_1": [0.003, 0.3]}, scoring=SCORERS, refit="explained_variance", cv=2,
+        {"sae__lambda_1": [0.002, 0.2]}, scoring=SCORERS, refit="explained_variance", cv=2,
         error_score="raise",
     ).fit(TRAIN)  # fmt: skip
-    assert search.best_params_ == {"sae__lambda_1": 0.003}
+    assert search.best_params_ == {"sae__lambda_1": 0.002}
     assert search.cv_results_["mean_test_neg_l0"].max() < -1
     # Two folds and the refit: the candidates share what the cache holds.
     assert len(list(tmp_path.rglob("output.pkl"))) == 3

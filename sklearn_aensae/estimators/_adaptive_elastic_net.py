@@ -34,7 +34,7 @@ class AdaptiveElasticNetSAE(AdaptiveLassoSAE):
     ----------
     n_components : int or float, default=8.0
         Number of components: an int is absolute, a float a multiple of the number of features.
-    lambda_1 : float, default=0.01
+    lambda_1 : float, default=0.005
         Strength of the L1 penalty.
     lambda_2 : float, default=1e-4
         Strength of the squared L2 penalty.
@@ -60,7 +60,7 @@ class AdaptiveElasticNetSAE(AdaptiveLassoSAE):
     >>> from sklearn.datasets import load_digits
     >>> from sklearn_aensae import AdaptiveElasticNetSAE
     >>> X = load_digits().data
-    >>> sae = AdaptiveElasticNetSAE(128, lambda_1=0.02, max_epochs=20, random_state=0).fit(X)
+    >>> sae = AdaptiveElasticNetSAE(128, random_state=0).fit(X)
     >>> sae.transform(X).shape
     (1797, 128)
     >>> sae.score(X) > 0.7

@@ -34,7 +34,7 @@ class AdaptiveLassoSAE(L1SAE):
     ----------
     n_components : int or float, default=8.0
         Number of components: an int is absolute, a float a multiple of the number of features.
-    lambda_1 : float, default=0.01
+    lambda_1 : float, default=0.005
         Strength of the L1 penalty.
     lambda_warmup : int or float, default=0.05
         Linear rise from 0 of all penalties: steps (int) or a share of training (float).

@@ -35,7 +35,7 @@ class L1SAE(BaseSAE):
     ----------
     n_components : int or float, default=8.0
         Number of components: an int is absolute, a float a multiple of the number of features.
-    lambda_1 : float, default=0.01
+    lambda_1 : float, default=0.005
         Strength of the L1 penalty.
     lambda_warmup : int or float, default=0.05
         Linear rise from 0 of all penalties: steps (int) or a share of training (float).
@@ -59,7 +59,7 @@ class L1SAE(BaseSAE):
     (1797, 128)
     """
 
-    lambda_1: Annotated[float, AtLeast(0, real=True)] = 0.01
+    lambda_1: Annotated[float, AtLeast(0, real=True)] = 0.005
     lambda_warmup: Annotated[int | float, Length()] = 0.05
 
     def _make_activation(self, n_components: int) -> Activation:
