@@ -24,7 +24,8 @@ class AuxK(Term):
     Dead means silent for the tracker's whole window. The set is looked up every
     32 batches, so that nothing is spent while no feature is dead, and only dead rows of the
     weights are touched. The residual holds no bias, so none is added here: decoding with
-    the bias would push it.
+    the bias would push it. A feature whose pre-codes are negative on every row gets no gradient
+    here either, as published: AuxK revives the weak, not those with a hopeless bias.
 
     Parameters
     ----------

@@ -2,6 +2,7 @@
 
 import os
 import signal
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -151,6 +152,13 @@ def test_ctrl_c_leaves_a_usable_estimator(cls):
     assert np.isfinite(sae.transform(X)).all()
     np.testing.assert_allclose(np.linalg.norm(sae.components_, axis=1), 1, rtol=1e-5)
     assert sae.set_params(callbacks=[], max_epochs=2).fit(X).n_iter_ == 2
+
+
+def test_fit_in_a_thread_that_may_not_set_signal_handlers():
+    with ThreadPoolExecutor(1) as pool:
+        sae = pool.submit(quick(L1SAE).fit, X).result()
+    np.testing.assert_array_equal(sae.components_, quick(L1SAE).fit(X).components_)
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
 class Poison(Callback):
