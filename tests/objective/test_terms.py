@@ -90,6 +90,15 @@ def test_normalized_weights_keep_the_penalty(case):
     assert float(adapted) == pytest.approx(dense.sum(1).mean(), rel=1e-9)
 
 
+@pytest.mark.parametrize("ema_correction", [True, False])
+def test_weights_stay_neutral_while_nothing_fires(ema_correction):
+    silent = DenseCodes(torch.zeros(6, 8, dtype=torch.float64))
+    term = make_adaptive(normalize=True, ema_correction=ema_correction)
+    for _ in range(3):
+        assert float(term(None, SAEOutput(None, silent, None), None)) == 0
+    np.testing.assert_allclose(term.weights, np.ones(8))
+
+
 def test_weights_have_no_gradient_and_rest_in_evaluation(case):
     x, output, _ = case
     term = make_adaptive()

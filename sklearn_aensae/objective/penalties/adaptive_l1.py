@@ -118,8 +118,9 @@ class AdaptiveL1(Term):
         weights = self._raw_weights(correction)
         self.pinned.copy_((weights <= self.weight_min) | (weights >= self.weight_max))
         if self.normalize:
-            mass = self.activity.sum().clamp(min=FLOOR)
-            weights = weights / ((self.activity @ weights) / mass).clamp(min=FLOOR)
+            total, weighted = self.activity.sum(), self.activity @ weights
+            # Before anything has fired there is no penalty to keep.
+            weights = weights * torch.where(weighted > 0, total / weighted, 1.0)
         self.weights.copy_(1 + self._fade() * (weights - 1))
 
     def pinned_share(self) -> Tensor:
