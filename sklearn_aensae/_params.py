@@ -91,13 +91,19 @@ class InRange(Domain):
 class Length(Domain):
     """Length of a phase: an int counts steps, a float is a share of training."""
 
+    low: int = 0
+
     def accepts(self, value: Any) -> bool:
         """Whether `value` is in the domain."""
-        return value >= 0 if _is_integer(value) else _is_real(value) and 0 <= value <= 1
+        if _is_integer(value):
+            return bool(value >= self.low)
+        return _is_real(value) and (0 < value <= 1 if self.low else 0 <= value <= 1)
 
     def describe(self) -> str:
         """Return the domain in words, to follow "must be"."""
-        return "a number of steps (an int >= 0) or a share of training (a float in [0.0, 1.0])"
+        left = "(" if self.low else "["
+        shares = f"a share of training (a float in {left}0.0, 1.0])"
+        return f"a number of steps (an int >= {self.low}) or {shares}"
 
 
 @dataclass(frozen=True)

@@ -69,6 +69,8 @@ BAD_PARAMETERS = [
     ("shuffle", "yes", "True or False"),
     ("validation_fraction", 1.0, r"a number in \[0, 1\)"),
     ("dead_window", 0, "an int >= 1 or a factor"),
+    ("log_interval", 0, "a number of steps"),
+    ("log_interval", 0.0, "a number of steps"),
     ("callbacks", [print], "a list of skorch callbacks"),
     ("device", 0, "'auto' or a torch device"),
     ("dtype", "bfloat16", "one of 'float32', 'float64'"),
@@ -107,6 +109,18 @@ def test_bad_parameters_of_one_estimator(cls, name, value, allowed):
 def test_bounds_of_weights_in_the_wrong_order():
     with pytest.raises(ValueError, match="weight_min must be at most weight_max=1"):
         quick(AdaptiveLassoSAE, weight_min=2.0, weight_max=1.0).fit(X)
+
+
+def test_a_factor_that_leaves_no_component():
+    with pytest.raises(ValueError, match="n_components=0.01 times 8 features is less than one"):
+        quick(L1SAE, n_components=0.01).fit(X)
+
+
+@pytest.mark.parametrize("integer", [np.int64(12), np.int32(12)])
+def test_numpy_integers_are_counts(integer):
+    sae = quick(L1SAE, n_components=integer, lr_warmup=integer, dead_window=integer).fit(X)
+    assert sae.n_components_ == 12
+    assert sae.dead_window_ == 12
 
 
 def test_k_above_n_components_means_all():

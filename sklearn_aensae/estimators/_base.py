@@ -79,7 +79,7 @@ class BaseSAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, 
     shuffle: Annotated[bool, Boolean()] = True
     validation_fraction: Annotated[float, InRange(0, 1, open_high=True)] = 0.0
     dead_window: Annotated[int | float, Size()] = 1.0
-    log_interval: Annotated[int | float, Length()] = 0.01
+    log_interval: Annotated[int | float, Length(low=1)] = 0.01
     warm_start: Annotated[bool, Boolean()] = False
     callbacks: Annotated[Sequence[Callback], _CALLBACKS] = ()
     device: Annotated[str, _DEVICE] = "auto"

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from functools import partial
+from numbers import Integral
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -61,13 +62,13 @@ class Plan:
 
     def steps(self, length: float) -> int:
         """Return a phase in steps: an int as it is, a float as a share of training."""
-        if isinstance(length, int):
+        if isinstance(length, Integral):
             return length
         return round(length * (OPEN_END if self.n_steps is None else self.n_steps))
 
     def samples(self, window: float) -> int:
         """Return a window in samples: an int as it is, a float as a number of epochs."""
-        return window if isinstance(window, int) else max(1, round(window * self.n_samples))
+        return window if isinstance(window, Integral) else max(1, round(window * self.n_samples))
 
 
 def begin(estimator: "BaseSAE", source: ArraySource, *, n_steps: int | None) -> None:
@@ -139,7 +140,13 @@ def _calibration_sample(source: ArraySource, seed: int | None) -> Tensor:
 def _count_components(estimator: "BaseSAE", n_features: int) -> int:
     """Return the number of components, from a count or an expansion factor."""
     size = estimator.n_components
-    return size if isinstance(size, int) else max(1, round(size * n_features))
+    count = size if isinstance(size, Integral) else round(size * n_features)
+    if count < 1:
+        raise ValueError(
+            f"n_components={size} times {n_features} features is less than one component; use a "
+            "larger factor, or an int for an absolute number."
+        )
+    return count
 
 
 def _make_module(estimator: "BaseSAE", plan: Plan, sample: Tensor) -> Autoencoder:
