@@ -25,7 +25,8 @@ normalize_weights : bool, default=True
     changes who is penalised, and not how much all are.
 adaptation_start, adaptation_ramp : int or float, default=0.2 and 0.05
     Phase with weights 1, and phase over which the adaptive weights fade in: steps (int) or
-    shares of training (float). Published: 10,000 and 2,000 of 50,000 steps.
+    shares of training (float). Published: 10,000 and 2,000 of 50,000 steps. A start of 0 means
+    adaptive weights at once, without a ramp, as in the authors' code.
 """,
     "{adaptive_attributes}": """
 adaptive_weights_ : ndarray of shape (n_components,)
@@ -64,7 +65,7 @@ shuffle : bool, default=True
     Whether each epoch visits all rows in a new order, by index; `X` is never copied.
 validation_fraction : float, default=0.0
     Share of rows that `fit` holds out, to record `valid_loss` in every epoch for callbacks
-    such as skorch's `EarlyStopping`.
+    such as skorch's `EarlyStopping`. `partial_fit` holds out nothing.
 dead_window : int or float, default=1.0
     A feature is dead when it has not fired in this many samples (int) or this many epochs
     (float).
@@ -83,19 +84,21 @@ dtype : {"float32", "float64"}, default="float32"
 random_state : int, RandomState instance or None, default=None
     Of initial weights and the order of rows. The same seed gives the same weights.
 sparse_output : bool, default=False
-    Whether `transform` returns a SciPy CSR array instead of a dense one.
+    Whether `transform` returns a SciPy CSR array instead of a dense one. Data frames
+    (`set_output`) need dense codes.
 verbose : bool, default=False
     Whether to show a progress bar.
 """,
     "{shared_attributes}": """
 components_ : ndarray of shape (n_components, n_features)
-    Atoms: unit-norm rows. `X` is approximately `codes @ components_ + decoder_bias_`.
+    Atoms: unit-norm rows. The reconstruction is `codes @ components_ + decoder_bias_`.
 encoder_weights_ : ndarray of shape (n_components, n_features)
     Pre-codes are `(X - decoder_bias_) @ encoder_weights_.T + encoder_bias_`.
 encoder_bias_ : ndarray of shape (n_components,)
-    In the units of `X`.
+    In the units of `X`. With `input_scaling="sample_norm"` both biases are those of a row of mean
+    norm; another row's are proportional to its norm.
 decoder_bias_ : ndarray of shape (n_features,)
-    In the units of `X`.
+    In the units of `X`, with the same exception.
 n_components_ : int
     Number of components.
 feature_density_ : ndarray of shape (n_components,)

@@ -34,6 +34,10 @@ class Domain(ABC):
     def describe(self) -> str:
         """Return the domain in words, to follow "must be"."""
 
+    def __repr__(self) -> str:
+        """Show the domain in words where `help` shows a signature."""
+        return self.describe()
+
 
 def _is_integer(value: Any) -> bool:
     return isinstance(value, Integral) and not isinstance(value, bool)
@@ -43,7 +47,7 @@ def _is_real(value: Any) -> bool:
     return isinstance(value, Real) and not isinstance(value, bool)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class AtLeast(Domain):
     """Integers, or with `real` all finite numbers, from `low` up."""
 
@@ -64,7 +68,7 @@ class AtLeast(Domain):
         return f"{kind} >= {self.low}" + (" or None" if self.optional else "")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class InRange(Domain):
     """Numbers between two bounds; `open_low` and `open_high` leave the bound itself out."""
 
@@ -87,7 +91,7 @@ class InRange(Domain):
         return f"a number in {left}{self.low}, {self.high}{right}"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Length(Domain):
     """Length of a phase: an int counts steps, a float is a share of training."""
 
@@ -106,7 +110,7 @@ class Length(Domain):
         return f"a number of steps (an int >= {self.low}) or {shares}"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Size(Domain):
     """Size of something: an int is absolute, a float a factor."""
 
@@ -119,7 +123,7 @@ class Size(Domain):
         return "an int >= 1 or a factor (a float > 0)"
 
 
-@dataclass(frozen=True, init=False)
+@dataclass(frozen=True, init=False, repr=False)
 class OneOf(Domain):
     """A few named options."""
 
@@ -149,7 +153,7 @@ class Boolean(Domain):
         return "True or False"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Where(Domain):
     """Whatever a predicate accepts."""
 

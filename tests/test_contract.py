@@ -115,6 +115,7 @@ def test_csr_equals_dense(cls):
     assert codes.format == "csr"
     assert codes.dtype == X.dtype
     assert codes.has_sorted_indices
+    assert codes.indices.dtype == codes.indptr.dtype == np.int32
     np.testing.assert_array_equal(codes.toarray(), dense)
     assert codes.nnz == (dense > 0).sum()
     np.testing.assert_allclose(

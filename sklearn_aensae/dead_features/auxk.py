@@ -17,15 +17,17 @@ REFRESH_INTERVAL = 32
 class AuxK(Term):
     r"""Reconstruction of the residual by the `k_aux` largest pre-codes among dead components.
 
-    .. math:: \lVert e - \hat e \rVert^2 / \lVert e - \bar e \rVert^2, \qquad
+    .. math:: \lVert e - \hat e \rVert^2 / \lVert e \rVert^2, \qquad
               e = x - \hat x \ \text{(detached)}, \quad
               \hat e = D_{dead}^\top \mathrm{ReLU}(\mathrm{TopK}_{k_{aux}}(W_{dead}(x - b) + c))
 
     Dead means silent for the tracker's whole window. The set is looked up every
     32 batches, so that nothing is spent while no feature is dead, and only dead rows of the
-    weights are touched. The residual holds no bias, so none is added here: decoding with
-    the bias would push it. A feature whose pre-codes are negative on every row gets no gradient
-    here either, as published: AuxK revives the weak, not those with a hopeless bias.
+    weights are touched. The residual holds no bias, so none is added here: decoding with the
+    bias would push it. The residual's energy normalises (authors' code: its variance in the
+    batch, which a batch of one row does not have). A feature whose pre-codes are negative on
+    every row gets no gradient here either, as published: AuxK revives the weak, not those with
+    a hopeless bias.
 
     Parameters
     ----------
@@ -60,7 +62,7 @@ class AuxK(Term):
         values, slots = pre_codes.topk(min(self.k_aux, dead.numel()), dim=1, sorted=False)
         codes = ActiveCodes(torch.relu(values), slots, dead.numel())
         error = (residual - codes.decode(module.decoder.atoms[dead])).square().sum()
-        return error / (residual - residual.mean(0)).square().sum().clamp(min=1e-12)
+        return error / residual.square().sum().clamp(min=1e-12)
 
     def _refresh(self, module: Autoencoder) -> None:
         """Look up, now and then, which components have been silent for the whole window."""

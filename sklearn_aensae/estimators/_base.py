@@ -158,8 +158,10 @@ class BaseSAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, 
     def partial_fit(self, X: Any, y: Any = None) -> Self:
         """Train for one pass over `X`, going on from where the last call ended.
 
-        The first call initialises weights and scaling from its `X`. Schedules given as shares
-        refer to `max_steps`; set it to the planned total.
+        The first call initialises weights and scaling from its `X` and reads all parameters;
+        later ones read `batch_size`, `shuffle` and `max_steps` only. Schedules given as shares
+        refer to `max_steps`; set it to the planned total. After a `fit`, training goes on with
+        the undiminished learning rate.
 
         Parameters
         ----------
@@ -181,18 +183,19 @@ class BaseSAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, 
         validate_params(self)
         first = not hasattr(self, "net_")
         X = validate_X(self, X, reset=first)
-        device = resolve_device(self.device) if first else self.net_.device
-        source = ArraySource(X, device, getattr(torch, self.dtype))
         if first:
+            source = ArraySource(X, resolve_device(self.device), getattr(torch, self.dtype))
             self._seed = int(check_random_state(self.random_state).randint(2**31 - 1))
             begin(self, source, n_steps=self.max_steps)
-        elif self.max_steps is not None and self.net_.n_steps_ >= self.max_steps:
+            return self._train(source, None, n_epochs=1)
+        if self.max_steps is not None and self.net_.n_steps_ >= self.max_steps:
             warnings.warn(
                 f"partial_fit learns nothing more: it has taken all max_steps={self.max_steps} "
                 "steps.",
                 stacklevel=2,
             )
             return self
+        source = ArraySource(X, self.net_.device, self.net_.module_.decoder.bias.dtype)
         return self._train(source, None, n_epochs=1)
 
     def transform(self, X: Any) -> Any:
@@ -233,7 +236,10 @@ class BaseSAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, 
         return _coding.decode(self, validate_codes(codes, self.n_components_))
 
     def reconstruct(self, X: Any) -> Data:
-        """Encode and decode rows: `inverse_transform(transform(X))` without keeping the codes.
+        """Encode and decode rows, each in its own scale.
+
+        This is `inverse_transform(transform(X))`, without keeping the codes and, with
+        `input_scaling="sample_norm"`, without losing the norms.
 
         Parameters
         ----------

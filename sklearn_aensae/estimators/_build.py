@@ -63,12 +63,14 @@ class Plan:
     def steps(self, length: float) -> int:
         """Return a phase in steps: an int as it is, a float as a share of training."""
         if isinstance(length, Integral):
-            return length
+            return int(length)
         return round(length * (OPEN_END if self.n_steps is None else self.n_steps))
 
     def samples(self, window: float) -> int:
         """Return a window in samples: an int as it is, a float as a number of epochs."""
-        return window if isinstance(window, Integral) else max(1, round(window * self.n_samples))
+        return (
+            int(window) if isinstance(window, Integral) else max(1, round(window * self.n_samples))
+        )
 
 
 def begin(estimator: "BaseSAE", source: ArraySource, *, n_steps: int | None) -> None:
@@ -83,7 +85,7 @@ def begin(estimator: "BaseSAE", source: ArraySource, *, n_steps: int | None) -> 
     n_steps : int or None
         Planned optimiser steps.
     """
-    _refuse_two_schedules(estimator)
+    _check_callbacks(estimator)
     resume = estimator.warm_start and hasattr(estimator, "net_")
     previous = estimator.net_.module_ if resume else None
     sample = _calibration_sample(source, estimator._seed if estimator.shuffle else None)
@@ -117,8 +119,8 @@ def begin(estimator: "BaseSAE", source: ArraySource, *, n_steps: int | None) -> 
     ).initialize()
 
 
-def _refuse_two_schedules(estimator: "BaseSAE") -> None:
-    """Refuse an `LRScheduler` beside our own schedule: one would silently undo the other."""
+def _check_callbacks(estimator: "BaseSAE") -> None:
+    """Refuse callbacks that cannot work with the other parameters."""
     scheduled = any(isinstance(callback, LRScheduler) for callback in estimator.callbacks)
     if scheduled and (estimator.lr_warmup or estimator.lr_decay):
         raise ValueError(
@@ -126,6 +128,14 @@ def _refuse_two_schedules(estimator: "BaseSAE") -> None:
             f"lr_warmup={estimator.lr_warmup} and lr_decay={estimator.lr_decay}; set both to 0 to "
             "use the callback."
         )
+    for callback in estimator.callbacks:
+        monitor = getattr(callback, "monitor", None)
+        if str(monitor).startswith("valid") and not estimator.validation_fraction:
+            raise ValueError(
+                f"{type(callback).__name__} in callbacks monitors {monitor!r}, but "
+                "validation_fraction=0.0 holds out no rows to compute it; set validation_fraction, "
+                "or monitor 'train_loss'."
+            )
 
 
 def _calibration_sample(source: ArraySource, seed: int | None) -> Tensor:
@@ -146,7 +156,7 @@ def _count_components(estimator: "BaseSAE", n_features: int) -> int:
             f"n_components={size} times {n_features} features is less than one component; use a "
             "larger factor, or an int for an absolute number."
         )
-    return count
+    return int(count)
 
 
 def _make_module(estimator: "BaseSAE", plan: Plan, sample: Tensor) -> Autoencoder:
@@ -157,7 +167,9 @@ def _make_module(estimator: "BaseSAE", plan: Plan, sample: Tensor) -> Autoencode
         LinearDecoder(plan.n_features, plan.n_components),
     ).to(sample.dtype)
     module.tracker.window = plan.samples(estimator.dead_window)
-    module.tracker.density_window = plan.steps(DENSITY_SHARE) * estimator.batch_size
+    module.tracker.density_window = plan.steps(DENSITY_SHARE) * min(
+        estimator.batch_size, plan.n_samples
+    )
     generator = torch.Generator().manual_seed(estimator._seed)
     initialize_(module, estimator.init, sample, generator)
     return module

@@ -47,7 +47,7 @@ class TrainingCurveDisplay:
     def from_estimator(
         cls,
         estimator: Any,
-        columns: Sequence[str] = ("explained_variance",),
+        columns: str | Sequence[str] = "explained_variance",
         *,
         ax: Any = None,
         label: str | None = None,
@@ -58,7 +58,7 @@ class TrainingCurveDisplay:
         ----------
         estimator : BaseSAE
             Fitted estimator.
-        columns : sequence of str, default=("explained_variance",)
+        columns : str or sequence of str, default="explained_variance"
             Names in `history_`.
         ax : matplotlib Axes or None, default=None
             Where to draw; None makes a new figure.
@@ -77,6 +77,7 @@ class TrainingCurveDisplay:
         """
         check_is_fitted(estimator)
         history = estimator.history_
+        columns = [columns] if isinstance(columns, str) else columns
         unknown = set(columns) - set(history)
         if unknown:
             raise ValueError(f"columns {sorted(unknown)} are not among {sorted(history)}.")

@@ -143,8 +143,11 @@ class ActiveCodes(Codes):
         values, indices = self.values.detach().cpu().numpy(), self.indices.cpu().numpy()
         active = values > 0
         row_ends = np.concatenate([[0], active.sum(1).cumsum()])
+        # Much of scikit-learn takes no other than 32-bit indices.
+        kind = np.int32 if max(row_ends[-1], self.n_components) < 2**31 else np.int64
         matrix = sparse.csr_array(
-            (values[active], indices[active], row_ends), shape=(self.n_rows, self.n_components)
+            (values[active], indices[active].astype(kind), row_ends.astype(kind)),
+            shape=(self.n_rows, self.n_components),
         )
         matrix.sort_indices()
         return matrix

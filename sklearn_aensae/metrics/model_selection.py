@@ -1,5 +1,6 @@
 """Refit rule that picks the best explained variance among the models that are sparse enough."""
 
+import warnings
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
@@ -23,9 +24,9 @@ def best_explained_variance_at_l0(max_l0: float) -> Callable[[Mapping[str, Any]]
     -------
     refit : callable
         For the `refit` of a search whose `scoring` is `SCORERS`, or the registered strings: takes
-        its `cv_results_` and returns the index of the candidate. It raises `ValueError` if no
-        candidate is sparse enough, or if a score is missing. Candidates whose fit failed, with
-        scores of NaN, are passed over.
+        its `cv_results_` and returns the index of the candidate. If none is sparse enough, it
+        warns and takes the sparsest; it raises `ValueError` if a score is missing. Candidates
+        whose fit failed, with scores of NaN, are passed over.
 
     Raises
     ------
@@ -58,11 +59,16 @@ def _best_index(cv_results: Mapping[str, Any], max_l0: float) -> int:
     """Apply the rule of `best_explained_variance_at_l0`."""
     variance = _mean_score(cv_results, "explained_variance")
     mean_l0 = -_mean_score(cv_results, "neg_l0")
+    if np.isnan(mean_l0).all():
+        raise ValueError("Every candidate's fit failed: there is no L0 to choose by.")
     if not np.any(mean_l0 <= max_l0):
-        raise ValueError(
-            f"No candidate has a mean L0 of at most {max_l0}: the sparsest reached "
-            f"{np.nanmin(mean_l0, initial=np.inf):.4g}. Widen the grid or raise max_l0."
+        # Not an error: it would throw away the results of a search that may have taken hours.
+        warnings.warn(
+            f"No candidate has a mean L0 of at most {max_l0}; the sparsest, with "
+            f"{np.nanmin(mean_l0):.4g}, is taken. Widen the grid or raise max_l0.",
+            stacklevel=2,
         )
+        return int(np.nanargmin(mean_l0))
     return int(np.nanargmax(np.where(mean_l0 <= max_l0, variance, -np.inf)))
 
 

@@ -19,7 +19,7 @@ class Monitor(Callback):
 
     Between two rows everything is summed on the device. At each row the weights are kept if
     all losses since the last one were finite; otherwise training stops with the weights of
-    the last row.
+    the last row after which a finite loss was seen.
 
     Parameters
     ----------
@@ -44,6 +44,7 @@ class Monitor(Callback):
     def on_train_begin(self, net: Any, **kwargs: Any) -> None:
         """Open the bar and keep the weights training starts from."""
         self.sums_: dict[str, Tensor] = {}
+        self.kept_: list[tuple[int, dict[str, Tensor]]] = []
         self.n_rows_ = self.n_batches_ = 0
         self.started_ = time.perf_counter()
         self.bar_ = tqdm(total=self.n_steps, disable=not self.verbose, unit="step")
@@ -81,43 +82,47 @@ class Monitor(Callback):
             self._write_row(net)
 
     def on_train_end(self, net: Any, **kwargs: Any) -> None:
-        """Write what is left, close the bar and let go of the kept weights."""
+        """Write what is left, check the last update, close the bar, let go of the kept weights."""
         try:
             if self.n_batches_:
                 self._write_row(net)
+            if not all(bool(p.isfinite().all()) for p in net.module_.parameters()):
+                self._restore(net, net.n_steps_, ["weights"])
         finally:
             self._close()
 
     def _close(self) -> None:
-        self.bar_.close()
-        for name in ("sums_", "kept_", "bar_", "shift_"):
+        for name in ("sums_", "kept_", "shift_"):
             self.__dict__.pop(name, None)
+        bar = self.__dict__.pop("bar_", None)
+        if bar is not None:
+            bar.close()
 
     def _keep_weights(self, net: Any) -> None:
-        """Remember the present weights as good."""
-        self.kept_ = {name: p.detach().clone() for name, p in net.module_.named_parameters()}
-        self.kept_step_ = net.n_steps_
+        """Remember the present weights, and the ones before: no loss has seen these yet."""
+        weights = {name: p.detach().clone() for name, p in net.module_.named_parameters()}
+        self.kept_ = [*self.kept_[-1:], (net.n_steps_, weights)]
 
     def _write_row(self, net: Any) -> None:
         """Read the device once, append a row, and check that training is sound."""
-        total = self.sums_.pop("sum")
-        spread = self.sums_.pop("square") - total.square().sum() / self.n_rows_
-        dead = net.module_.tracker.dead().to(spread.dtype).mean()
-        names = [*self.sums_, "spread", "dead"]
-        values = torch.stack([*self.sums_.values(), spread, dead]).tolist()
-        read = dict(zip(names, values, strict=True))
-        if read["bad_step"] < math.inf:
-            self._restore(net, read)
-        self._append(net, read)
-        self.bar_.update(self.n_batches_)
+        sums, n_rows, n_batches = self.sums_, self.n_rows_, self.n_batches_
         self.sums_, self.n_rows_, self.n_batches_ = {}, 0, 0
+        sums["spread"] = sums.pop("square") - sums.pop("sum").square().sum() / n_rows
+        sums["dead"] = net.module_.tracker.dead().to(sums["spread"].dtype).mean()
+        read = dict(zip(sums, torch.stack([*sums.values()]).tolist(), strict=True))
+        bad_step = read.pop("bad_step")
+        if bad_step < math.inf:
+            bad = [k.removeprefix("term_") for k, v in read.items() if not math.isfinite(v)]
+            self._restore(net, int(bad_step), bad)
+        self._append(net, read, n_rows)
+        self.bar_.update(n_batches)
         self.started_ = time.perf_counter()
         self._keep_weights(net)
 
-    def _append(self, net: Any, read: dict[str, float]) -> None:
+    def _append(self, net: Any, read: dict[str, float], n_rows: int) -> None:
         """Append one row to the history and show it in the bar."""
         seconds = time.perf_counter() - self.started_
-        mean = {k: v / self.n_rows_ for k, v in read.items()}
+        mean = {k: v / n_rows for k, v in read.items()}
         spread = read["spread"]
         row = {
             "step": net.n_steps_,
@@ -128,7 +133,7 @@ class Monitor(Callback):
             "l0": mean["active"],
             "dead_share": read["dead"],
             "learning_rate": net.optimizer_.param_groups[0]["lr"],
-            "rows_per_second": self.n_rows_ / seconds,
+            "rows_per_second": n_rows / seconds,
         }
         for name, value in row.items():
             self.history.setdefault(name, []).append(value)
@@ -136,19 +141,20 @@ class Monitor(Callback):
             loss=f"{row['loss']:.4g}", EV=f"{row['explained_variance']:.3f}", L0=f"{row['l0']:.1f}"
         )
 
-    def _restore(self, net: Any, read: dict[str, float]) -> None:
+    def _restore(self, net: Any, bad_step: int, bad: list[str]) -> None:
         """Put the last good weights back and say what probably went wrong."""
-        bad = [k.removeprefix("term_") for k, v in read.items() if not math.isfinite(v)]
+        # Weights are good if the loss of the step after them was finite.
+        good = (kept for kept in reversed(self.kept_) if kept[0] + 1 < bad_step)
+        step, weights = next(good, self.kept_[0])
         with torch.no_grad():
             for name, parameter in net.module_.named_parameters():
-                parameter.copy_(self.kept_[name])
-        step, net.n_steps_ = int(read["bad_step"]), self.kept_step_
-        self.n_batches_ = 0
+                parameter.copy_(weights[name])
+        net.n_steps_ = step
         self._close()
         rate = net.optimizer_.param_groups[0]["lr"]
         raise DivergenceError(
-            f"the loss became NaN or infinite in step {step} (not finite: {', '.join(bad)}). "
-            f"Most likely learning_rate is too large (it was {rate:.3g} there), or the input "
-            "has values so large that input_scaling=None overflows. The estimator keeps the "
-            f"weights of step {self.kept_step_}."
+            f"the loss or the weights became NaN or infinite in step {bad_step} (not finite: "
+            f"{', '.join(bad)}). Most likely learning_rate is too large (it was {rate:.3g} there), "
+            "or X has values too large for dtype or for input_scaling=None. The estimator keeps "
+            f"the weights of step {step}."
         )

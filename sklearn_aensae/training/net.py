@@ -35,6 +35,7 @@ class SAENet(NeuralNet):
         """Initialise the net and its own counters."""
         self.n_steps_ = 0
         self.interrupted_ = False
+        self.best_losses_: dict[str, float] = {}
         super().initialize()
         return self
 
@@ -75,13 +76,14 @@ class SAENet(NeuralNet):
 
     @contextmanager
     def _noting_ctrl_c(self) -> Iterator[None]:
-        """Tell the user's Ctrl-C from skorch's EarlyStopping, which raises the same exception."""
+        """Stop at the next step on Ctrl-C; skorch's EarlyStopping raises the same exception."""
         previous = signal.getsignal(signal.SIGINT)
 
         def note(number: int, frame: FrameType | None) -> None:
-            self.interrupted_ = True
-            if callable(previous):
+            # The first Ctrl-C lets the step end, so that nothing is left half done.
+            if self.interrupted_ and callable(previous):
                 previous(number, frame)
+            self.interrupted_ = True
 
         # Python lets only the main thread set handlers, and only it receives Ctrl-C.
         if threading.current_thread() is not threading.main_thread() or previous is None:
@@ -102,6 +104,8 @@ class SAENet(NeuralNet):
         total, n_rows = torch.zeros((), device=self.device), 0
         for batch in iterator:
             self.notify("on_batch_begin", batch=batch, training=training)
+            if self.interrupted_:
+                raise KeyboardInterrupt
             step = step_fn(batch, **fit_params)
             step["loss"] = step["loss"].detach()
             total = total + step["loss"] * len(batch[0])
@@ -114,9 +118,11 @@ class SAENet(NeuralNet):
     def _record_epoch(self, prefix: str, loss: float) -> None:
         """Write an epoch's loss, and whether it is the best, where skorch's callbacks look."""
         name = f"{prefix}_loss"
-        earlier = [row[name] for row in self.history[:-1] if name in row]
+        is_best = loss < self.best_losses_.get(name, float("inf"))
+        if is_best:
+            self.best_losses_[name] = loss
         self.history.record(name, loss)
-        self.history.record(f"{name}_best", all(loss < value for value in earlier))
+        self.history.record(f"{name}_best", is_best)
 
     def on_epoch_begin(self, net: Any, **kwargs: Any) -> None:
         """Begin a new history row and drop what single batches of the last one recorded."""

@@ -17,7 +17,7 @@ class LearningRateSchedule(Callback):
     warm_up, decay : int
         Steps of each phase; a decay needs a known end.
     n_steps : int or None
-        Step at which training ends.
+        Step at which training ends. What `partial_fit` does after that has the base rate.
     """
 
     def __init__(self, base: float, warm_up: int, decay: int, n_steps: int | None) -> None:
@@ -29,7 +29,7 @@ class LearningRateSchedule(Callback):
     def factor(self, step: int) -> float:
         """Share of the base learning rate in step `step`, counted from 0."""
         rise = min(1.0, (step + 1) / (self.warm_up + 1))
-        if self.n_steps is None or self.decay == 0:
+        if self.n_steps is None or self.decay == 0 or step >= self.n_steps:
             return rise
         fall = (self.n_steps - step) / (self.decay + 1)
         return min(rise, max(0.0, min(1.0, fall)))

@@ -30,6 +30,7 @@ def test_training_curve():
     assert [line.get_label() for line in display.lines_] == ["L1 loss", "L1 l0"]
     np.testing.assert_array_equal(display.lines_[1].get_xydata()[:, 0], sae.history_["step"])
     np.testing.assert_array_equal(display.lines_[1].get_xydata()[:, 1], sae.history_["l0"])
+    assert list(TrainingCurveDisplay.from_estimator(sae, "l0").curves) == ["l0"]
     with pytest.raises(ValueError, match=r"\['speed'\] are not among"):
         TrainingCurveDisplay.from_estimator(sae, ["speed"])
 

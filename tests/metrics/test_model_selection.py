@@ -53,9 +53,9 @@ def test_survives_clone_and_pickle():
     assert clone(fitted).refit(results) == fitted.refit(results) == 1
 
 
-def test_names_the_sparsest_where_none_is_sparse_enough():
-    with pytest.raises(ValueError, match=r"mean L0 of at most 2: the sparsest reached 3\."):
-        search(2, ks=(3, 5))
+def test_takes_the_sparsest_where_none_is_sparse_enough():
+    with pytest.warns(UserWarning, match=r"mean L0 of at most 2; the sparsest, with 3, is taken"):
+        assert search(2, ks=(5, 3)).best_params_ == {"k": 3}
 
 
 def test_passes_over_failed_fits():
@@ -64,8 +64,11 @@ def test_passes_over_failed_fits():
         "mean_test_neg_l0": np.array([np.nan, -2.0, -3.0, -9.0]),
     }
     assert best_explained_variance_at_l0(3)(results) == 2
-    with pytest.raises(ValueError, match="the sparsest reached 2"):
-        best_explained_variance_at_l0(1)(results)
+    with pytest.warns(UserWarning, match="the sparsest, with 2, is taken"):
+        assert best_explained_variance_at_l0(1)(results) == 1
+    failed = {name: scores[:1] for name, scores in results.items()}
+    with pytest.raises(ValueError, match="fit failed"):
+        best_explained_variance_at_l0(1)(failed)
 
 
 def test_asks_for_the_scores_it_needs():

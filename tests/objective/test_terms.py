@@ -121,6 +121,34 @@ def test_start_and_ramp(case):
     np.testing.assert_allclose(shares, [0, 0, 0.25, 0.5, 0.75, 1, 1], atol=1e-9)
 
 
+def test_a_component_that_falls_silent_for_good_becomes_neutral():
+    term = make_adaptive(beta=0.5, weight_max=100.0)
+    codes = torch.ones(6, 8, dtype=torch.float64)
+    codes[:, 0] = 5
+    for _ in range(3):
+        term(None, SAEOutput(None, DenseCodes(codes), None), None)
+    assert float(term.weights[0]) == pytest.approx(0.2)
+    codes[:, 0] = 0
+    seen = []
+    for _ in range(60):
+        term(None, SAEOutput(None, DenseCodes(codes), None), None)
+        seen.append(float(term.weights[0]))
+    # Its last known activity holds until the averages say nothing any more.
+    np.testing.assert_allclose(seen[:20], 0.2)
+    assert seen[-1] == 1
+
+
+def test_slow_averages_lose_no_precision(case):
+    x, output, _ = case
+    term = make_adaptive(statistic="mean", reference="top", beta=1 - 1e-12, normalize=True)
+    term(x, output, None)
+    assert bool(term.weights.isfinite().all())
+    quick, slow = make_adaptive(beta=0.0), make_adaptive(beta=1 - 1e-9)
+    for one in (quick, slow):
+        one(x, output, None)
+    np.testing.assert_allclose(quick.weights, slow.weights, rtol=1e-6)
+
+
 def test_pinned_share(case):
     x, output, _ = case
     term = make_adaptive(weight_min=1.0, weight_max=1.0)
@@ -154,13 +182,21 @@ def test_auxk_against_numpy_and_its_gradient():
     pre_codes = (x.numpy() - b) @ W.T + c
     kept = np.where(pre_codes >= np.sort(pre_codes, 1)[:, -2:-1], np.maximum(pre_codes, 0), 0)
     e = (x - output.reconstruction).detach().numpy()
-    expected = ((e - kept @ D) ** 2).sum() / ((e - e.mean(0)) ** 2).sum()
+    expected = ((e - kept @ D) ** 2).sum() / (e**2).sum()
     assert value.item() == pytest.approx(expected, rel=1e-10)
     value.backward()
     alive = [i for i in range(8) if i not in dead]
     for parameter in (module.encoder.weight, module.encoder.bias, module.decoder.atoms):
         assert not parameter.grad[alive].any()
         assert parameter.grad[dead].any()
+
+
+def test_auxk_of_one_row_is_of_the_size_of_its_error():
+    module, x = make_module()
+    module.tracker.window = 1
+    module.tracker.samples_since_fired[:] = 100
+    value = AuxK(2)(x[:1], module.eval()(x[:1]), module)
+    assert 0 < value.item() < 100
 
 
 def test_auxk_looks_for_the_dead_only_now_and_then():

@@ -186,6 +186,51 @@ def test_divergence_names_the_step_and_keeps_good_weights(cls):
     assert sae.components_.shape == same.components_.shape
 
 
+@pytest.mark.parametrize("log_interval", [1, 7])
+def test_weights_kept_after_divergence_are_those_a_loss_has_approved(log_interval):
+    params = {"log_interval": log_interval, "max_steps": 50, "lr_warmup": 0, "lr_decay": 0}
+    sae = quick(L1SAE, learning_rate=1e30, optimizer="sgd", **params)
+    with pytest.raises(DivergenceError, match="keeps the weights of step 0"):
+        sae.fit(X)
+    start = quick(L1SAE, learning_rate=1e-30, optimizer="sgd", max_steps=1).fit(X)
+    np.testing.assert_allclose(sae.components_, start.components_, rtol=1e-5)
+
+
+def test_the_last_update_is_checked_too():
+    class PoisonAfter(Callback):
+        def on_batch_end(self, net, **kwargs):
+            if net.n_steps_ == 8:
+                with torch.no_grad():
+                    net.module_.encoder.weight[0] = torch.inf
+
+    sae = quick(L1SAE, max_steps=8, log_interval=3, callbacks=[PoisonAfter()])
+    with pytest.raises(DivergenceError, match=r"step 8 \(not finite: weights\).*weights of step 6"):
+        sae.fit(X)
+    assert np.isfinite(sae.transform(X)).all()
+
+
+def test_divergence_when_training_goes_on():
+    sae = quick(L1SAE, max_steps=10).fit(X)
+    good = sae.components_.copy()
+    sae.net_.callbacks_.append(("poison", Poison(10)))
+    with pytest.raises(DivergenceError, match="keeps the weights of step 10"):
+        sae.set_params(max_steps=20).partial_fit(X)
+    np.testing.assert_array_equal(sae.components_, good)
+
+
+def test_partial_fit_after_fit_goes_on_learning():
+    sae = quick(L1SAE, max_epochs=2).fit(X)
+    before = sae.components_.copy()
+    sae.partial_fit(X)
+    assert sae.history_["learning_rate"][-1] == 1e-3
+    assert np.abs(sae.components_ - before).max() > 1e-4
+
+
+def test_early_stopping_needs_rows_to_watch():
+    with pytest.raises(ValueError, match="EarlyStopping in callbacks monitors 'valid_loss'"):
+        quick(L1SAE, callbacks=[EarlyStopping()]).fit(X)
+
+
 def test_divergence_by_learning_rate():
     with pytest.raises(DivergenceError, match="learning_rate is too large"):
         quick(L1SAE, optimizer="sgd", learning_rate=1e30, max_epochs=20, dead_window=10).fit(X)

@@ -1,5 +1,7 @@
 """Adaptive L1 penalty: each component's weight follows how strongly it has been active."""
 
+import math
+
 import torch
 from torch import Tensor
 
@@ -13,6 +15,9 @@ STATISTICS = ("mean", "active_mean")
 REFERENCES = ("top", "median")
 FLOOR = 1e-5
 """Least activity, so that no weight is infinite before it is clipped (authors' code)."""
+
+SILENT = 1e-9
+"""Firing rate below which a moving average says nothing about how strongly."""
 
 
 class AdaptiveL1(Term):
@@ -55,7 +60,8 @@ class AdaptiveL1(Term):
     normalize : bool
         Whether to normalise the weights.
     start, ramp : int
-        Steps with plain weights, and steps over which the adaptive ones fade in.
+        Steps with plain weights, and steps over which the adaptive ones fade in. A start of 0
+        means fully adaptive weights at once, without a ramp, as in the authors' code.
 
     References
     ----------
@@ -114,7 +120,9 @@ class AdaptiveL1(Term):
         mean = codes.component_sums.detach() / codes.n_rows
         self.activity.lerp_(mean, 1 - self.beta)
         self.frequency.lerp_(codes.firing_counts.to(mean) / codes.n_rows, 1 - self.beta)
-        correction = 1 - self.beta**self.step if self.ema_correction else 1.0
+        # 1 - beta^t, without cancellation for a beta that is all but 1.
+        decay = math.log(self.beta) if self.beta > 0 else -math.inf
+        correction = -torch.expm1(self.step * decay) if self.ema_correction else 1.0
         weights = self._raw_weights(correction)
         self.pinned.copy_((weights <= self.weight_min) | (weights >= self.weight_max))
         if self.normalize:
@@ -129,17 +137,19 @@ class AdaptiveL1(Term):
 
     def _raw_weights(self, correction: Tensor | float) -> Tensor:
         """Clipped (R / activity)^gamma."""
-        has_fired = self.frequency > 0
-        if self.statistic == "mean":
-            activity = (self.activity / correction).clamp(min=FLOOR)
-        else:
-            activity = self.activity / self.frequency.clamp(min=FLOOR**2)
+        activity, frequency = self.activity / correction, self.frequency / correction
+        # Uncorrected averages start as if all had fired: the published rule has no silence.
+        known = (frequency > SILENT) | (not self.ema_correction)
+        if self.statistic == "active_mean":
+            activity = activity / frequency.clamp(min=SILENT)
+        activity = activity.clamp(min=FLOOR)
         if self.reference == "top":
             reference = activity.topk(self.n_top).values.mean()
         else:
-            reference = activity.masked_fill(~has_fired, torch.nan).nanmedian()
-        # A component that never fired has no activity to judge it by: it stays neutral.
-        ratio = torch.where(has_fired, reference / activity.clamp(min=FLOOR), 1.0)
+            reference = activity.masked_fill(~known, torch.nan).nanmedian()
+        # A component that has not fired, or not for ever so long, has no activity to judge it
+        # by: it stays neutral.
+        ratio = torch.where(known, reference / activity, 1.0)
         return ratio.pow(self.gamma).clamp(self.weight_min, self.weight_max)
 
     def _fade(self) -> Tensor:
