@@ -7,7 +7,7 @@ import sklearn_aensae
 
 ROOT = Path(sklearn_aensae.__file__).parent
 LAYERS = [
-    {"exceptions", "_params", "_docs", "_devices"},
+    {"exceptions", "params", "_docs", "_devices"},
     {"kernels", "sources", "datasets", "testing"},
     {"llm"},
     {"metrics"},

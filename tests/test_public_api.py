@@ -20,7 +20,9 @@ def test_every_estimator_is_exported():
     assert sorted(sklearn_aensae.__all__) == sorted(set(sklearn_aensae.__all__))
 
 
-@pytest.mark.parametrize("module", ["metrics", "datasets", "exceptions", "inspection", "testing"])
+@pytest.mark.parametrize(
+    "module", ["metrics", "datasets", "exceptions", "inspection", "params", "testing"]
+)
 def test_modules_export_what_they_name(module):
     namespace = __import__(f"sklearn_aensae.{module}", fromlist=["__all__"])
     for name in namespace.__all__:

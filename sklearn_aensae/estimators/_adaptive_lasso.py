@@ -3,12 +3,12 @@
 from dataclasses import dataclass
 from typing import Annotated
 
-from sklearn_aensae._params import AtLeast, Boolean, InRange, Length, OneOf
 from sklearn_aensae.estimators._build import Plan
 from sklearn_aensae.estimators._l1 import L1SAE
 from sklearn_aensae.objective import Term
 from sklearn_aensae.objective.penalties import AdaptiveL1
 from sklearn_aensae.objective.penalties.adaptive_l1 import REFERENCES, STATISTICS
+from sklearn_aensae.params import AtLeast, Boolean, InRange, Length, OneOf
 
 __all__ = ["AdaptiveLassoSAE"]
 

@@ -17,16 +17,6 @@ from torch.optim import Optimizer
 
 from sklearn_aensae._devices import resolve_device
 from sklearn_aensae._docs import splice
-from sklearn_aensae._params import (
-    AtLeast,
-    Boolean,
-    InRange,
-    Length,
-    OneOf,
-    Size,
-    Where,
-    validate_params,
-)
 from sklearn_aensae.estimators import _coding
 from sklearn_aensae.estimators._build import OPTIMIZERS, Plan, begin
 from sklearn_aensae.estimators._fitted import write_fitted
@@ -37,6 +27,16 @@ from sklearn_aensae.modules.activations import Activation
 from sklearn_aensae.modules.initialization import INITIALIZATIONS
 from sklearn_aensae.objective import Term
 from sklearn_aensae.objective.reconstruction import MSE
+from sklearn_aensae.params import (
+    AtLeast,
+    Boolean,
+    InRange,
+    Length,
+    OneOf,
+    Size,
+    Where,
+    validate_params,
+)
 from sklearn_aensae.sources import ArraySource
 from sklearn_aensae.sources.scaling import SCALINGS
 from sklearn_aensae.training import Batches

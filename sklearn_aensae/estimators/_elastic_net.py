@@ -3,11 +3,11 @@
 from dataclasses import dataclass
 from typing import Annotated
 
-from sklearn_aensae._params import AtLeast
 from sklearn_aensae.estimators._build import Plan
 from sklearn_aensae.estimators._l1 import L1SAE
 from sklearn_aensae.objective import Term
 from sklearn_aensae.objective.penalties import L2
+from sklearn_aensae.params import AtLeast
 
 __all__ = ["ElasticNetSAE"]
 

@@ -5,12 +5,12 @@ from typing import Annotated
 
 from skorch.callbacks import Callback
 
-from sklearn_aensae._params import AtLeast, Length
 from sklearn_aensae.estimators._base import BaseSAE
 from sklearn_aensae.estimators._build import Plan
 from sklearn_aensae.modules.activations import Activation, ReLU
 from sklearn_aensae.objective import Term
 from sklearn_aensae.objective.penalties import L1
+from sklearn_aensae.params import AtLeast, Length
 from sklearn_aensae.training import PenaltyWarmUp
 
 __all__ = ["L1SAE"]

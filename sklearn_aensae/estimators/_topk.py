@@ -3,13 +3,13 @@
 from dataclasses import dataclass
 from typing import Annotated
 
-from sklearn_aensae._params import AtLeast, OneOf
 from sklearn_aensae.dead_features import AuxK
 from sklearn_aensae.estimators._base import BaseSAE
 from sklearn_aensae.estimators._build import Plan
 from sklearn_aensae.modules.activations import Activation, TopK
 from sklearn_aensae.objective import Term
 from sklearn_aensae.objective.reconstruction import MSE
+from sklearn_aensae.params import AtLeast, OneOf
 
 __all__ = ["TopKSAE"]
 

@@ -11,7 +11,6 @@ from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils import Tags
 from tqdm.auto import tqdm
 
-from sklearn_aensae._params import AtLeast, Boolean, OneOf
 from sklearn_aensae.llm.extraction import Chunk, extract
 from sklearn_aensae.llm.lifecycle import KeepsLanguageModel
 from sklearn_aensae.llm.options import windows
@@ -28,6 +27,7 @@ from sklearn_aensae.llm.validation import (
     check_texts,
     each_text,
 )
+from sklearn_aensae.params import AtLeast, Boolean, OneOf
 
 
 @dataclass(eq=False, repr=False)

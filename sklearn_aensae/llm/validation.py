@@ -9,8 +9,8 @@ from typing import Any
 
 from torch import nn
 
-from sklearn_aensae._params import OneOf, Where, validate_params
 from sklearn_aensae.exceptions import InvalidParameterError
+from sklearn_aensae.params import OneOf, Where, validate_params
 
 MODEL = Where(
     "a hub name, the path of a folder or a transformers model",
