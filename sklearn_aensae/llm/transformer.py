@@ -195,7 +195,7 @@ class LLMActivationTransformer(
             rows[filled : filled + len(block)] = block
             filled += len(block)
         rows.resize((filled, rows.shape[1]), refcheck=False)
-        return self._unindexed(rows)
+        return self._indexed(rows, X)
 
     def iter_transform(self, X: Iterable[str]) -> Iterator[Floats]:
         """Yield the activations in blocks, and hold no more than a few batches.
@@ -272,14 +272,18 @@ class LLMActivationTransformer(
             return len(groups)
         return sum(int(window.kept.sum()) for group in groups for window in group)
 
-    def _unindexed(self, rows: Floats) -> Any:
-        """Give token rows an index of their own; scikit-learn would put that of the texts."""
+    def _indexed(self, rows: Floats, texts: Any) -> Any:
+        """Give the rows of a frame their index: the texts' own if pooled, a new one for tokens.
+
+        scikit-learn would put the texts' index on tokens, and before 1.7 none on pooled rows.
+        """
         asked = getattr(self, "_sklearn_output_config", {}).get("transform")
-        if self.pooling != "tokens" or (asked or get_config()["transform_output"]) != "pandas":
+        if (asked or get_config()["transform_output"]) != "pandas":
             return rows
         import pandas as pd
 
-        return pd.DataFrame(rows)
+        pooled = self.pooling != "tokens" and isinstance(texts, pd.Series)
+        return pd.DataFrame(rows, index=texts.index if pooled else None)
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()

@@ -71,7 +71,7 @@ def test_centered_shrinkage_is_the_slope_whatever_the_means(pair, slope):
 
 def test_centered_shrinkage_is_the_least_squares_slope(pair):
     x, xhat = (array - array.mean(axis=0) for array in pair)
-    expected = np.linalg.lstsq(x.reshape(-1, 1), xhat.reshape(-1))[0][0]
+    expected = np.linalg.lstsq(x.reshape(-1, 1), xhat.reshape(-1), rcond=None)[0][0]
     np.testing.assert_allclose(centered_shrinkage(*pair), expected, rtol=1e-12)
 
 
