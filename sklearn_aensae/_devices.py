@@ -2,7 +2,7 @@
 
 import torch
 
-__all__ = ["resolve_device"]
+__all__ = ["reads_are_free", "resolve_device"]
 
 
 def resolve_device(device: str) -> str:
@@ -25,3 +25,8 @@ def resolve_device(device: str) -> str:
             f"devices of this machine, which has {'CUDA' if has_cuda else 'no CUDA'}."
         ) from error
     return device
+
+
+def reads_are_free(device: torch.device) -> bool:
+    """Whether the host may look at tensors on `device` without waiting for it."""
+    return device.type == "cpu"

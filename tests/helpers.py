@@ -1,8 +1,10 @@
 """Small data and quick fits that several tests use."""
 
 import numpy as np
+import torch
 
 from sklearn_aensae import all_saes
+from sklearn_aensae.kernels import ActiveCodes, Pattern
 
 SAES = [cls for _, cls in all_saes()]
 QUICK = {"max_epochs": 3, "batch_size": 32, "random_state": 0}
@@ -20,3 +22,17 @@ def quick(cls, n_components=24, **params):
     """An unfitted estimator that trains in a moment; TopK-like ones keep few codes."""
     small = {"k": 4} if "k" in cls.__dataclass_fields__ else {}
     return cls(n_components, **(QUICK | small | params))
+
+
+def from_slots(values, columns, n_components):
+    """Active codes from the values and the components of each row's slots."""
+    n_rows, n_slots = values.shape
+    starts = torch.arange(0, n_rows * n_slots + 1, n_slots, dtype=torch.int32)
+    return ActiveCodes(values.flatten(), Pattern(columns.flatten().int(), starts, n_components))
+
+
+def codes_of(activation, pre_codes):
+    """Codes that an activation makes of given pre-codes."""
+    n = pre_codes.shape[1]
+    identity, zeros = torch.eye(n, dtype=pre_codes.dtype), torch.zeros(n, dtype=pre_codes.dtype)
+    return activation.encode(pre_codes, identity, zeros, zeros)

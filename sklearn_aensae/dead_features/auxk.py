@@ -2,9 +2,8 @@
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 
-from sklearn_aensae.kernels import ActiveCodes
+from sklearn_aensae.kernels import ActiveCodes, active_encode, select_top
 from sklearn_aensae.modules import Autoencoder, SAEOutput
 from sklearn_aensae.objective.base import Term
 
@@ -55,13 +54,18 @@ class AuxK(Term):
         if not self.dead_indices.numel():
             return x.new_zeros(())
         residual = (x - output.reconstruction).detach()
-        encoder, dead = module.encoder, self.dead_indices
-        pre_codes = functional.linear(
-            x - module.decoder.bias, encoder.weight[dead], encoder.bias[dead]
+        encoder, decoder = module.encoder, module.decoder
+        k = min(self.k_aux, self.dead_indices.numel())
+        values, pattern = active_encode(
+            x,
+            encoder.weight,
+            encoder.bias,
+            decoder.bias,
+            lambda block: select_top(block, k),
+            subset=self.dead_indices,
         )
-        values, slots = pre_codes.topk(min(self.k_aux, dead.numel()), dim=1, sorted=False)
-        codes = ActiveCodes(torch.relu(values), slots, dead.numel())
-        error = (residual - codes.decode(module.decoder.atoms[dead])).square().sum()
+        codes = ActiveCodes(torch.relu(values), pattern)
+        error = (residual - codes.decode(decoder.atoms)).square().sum()
         return error / residual.square().sum().clamp(min=1e-12)
 
     def _refresh(self, module: Autoencoder) -> None:

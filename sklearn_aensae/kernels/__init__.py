@@ -1,5 +1,29 @@
 """Products on sparse codes: the operations whose cost should follow the number of active codes."""
 
+from sklearn_aensae.kernels.active import active_decode, active_encode, iter_pre_codes
 from sklearn_aensae.kernels.codes import ActiveCodes, Codes, DenseCodes
+from sklearn_aensae.kernels.dense import dense_decode, dense_relu_encode
+from sklearn_aensae.kernels.pattern import Pattern
+from sklearn_aensae.kernels.precision import PRECISIONS, matmul_precision
+from sklearn_aensae.kernels.selection import Selected, select_positive, select_top
+from sklearn_aensae.kernels.squared_error import mean_squared_error
+from sklearn_aensae.kernels.workspace import Workspace
 
-__all__ = ["ActiveCodes", "Codes", "DenseCodes"]
+__all__ = [
+    "PRECISIONS",
+    "ActiveCodes",
+    "Codes",
+    "DenseCodes",
+    "Pattern",
+    "Selected",
+    "Workspace",
+    "active_decode",
+    "active_encode",
+    "dense_decode",
+    "dense_relu_encode",
+    "iter_pre_codes",
+    "matmul_precision",
+    "mean_squared_error",
+    "select_positive",
+    "select_top",
+]

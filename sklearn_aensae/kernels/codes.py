@@ -7,7 +7,10 @@ import numpy as np
 import torch
 from scipy import sparse
 from torch import Tensor
-from torch.nn import functional
+
+from sklearn_aensae.kernels.active import active_decode
+from sklearn_aensae.kernels.dense import dense_decode
+from sklearn_aensae.kernels.pattern import Pattern
 
 __all__ = ["ActiveCodes", "Codes", "DenseCodes"]
 
@@ -19,13 +22,10 @@ class Codes(ABC):
     never for the representation, so a step on an active set costs O(active).
     """
 
+    is_sparse: bool
     values: Tensor
+    n_rows: int
     n_components: int
-
-    @property
-    def n_rows(self) -> int:
-        """Number of rows in the batch."""
-        return self.values.shape[0]
 
     @abstractmethod
     def dense(self) -> Tensor:
@@ -40,13 +40,14 @@ class Codes(ABC):
         """Codes times one factor, or one per row of shape (batch, 1)."""
 
     @abstractmethod
-    def row_sums(self, weights: Tensor | None = None) -> Tensor:
-        """Sum over components, each times its weight (n_components,) if given: shape (batch,)."""
+    def row_sums(self) -> Tensor:
+        """Sum over components: shape (batch,)."""
 
     @abstractmethod
     def decode(self, atoms: Tensor) -> Tensor:
         """Product with the atoms (n_components, n_features): shape (batch, n_features)."""
 
+    @cached_property
     def square_sum(self) -> Tensor:
         """Sum of all squared codes, as a 0-d tensor."""
         # Unlike (values ** 2).sum(), this makes no tensor as large as the codes.
@@ -75,11 +76,28 @@ class DenseCodes(Codes):
     ----------
     values : Tensor of shape (batch, n_components)
         Non-negative codes.
+    component_sums, square_sum, firing_counts : Tensor or None
+        Where whoever made the codes has these already.
     """
 
-    def __init__(self, values: Tensor) -> None:
+    is_sparse = False
+
+    def __init__(
+        self,
+        values: Tensor,
+        component_sums: Tensor | None = None,
+        square_sum: Tensor | None = None,
+        firing_counts: Tensor | None = None,
+    ) -> None:
         self.values = values
-        self.n_components = values.shape[1]
+        self.n_rows, self.n_components = values.shape
+        known = {
+            "component_sums": component_sums,
+            "square_sum": square_sum,
+            "firing_counts": firing_counts,
+        }
+        # Where a cached property keeps its value.
+        self.__dict__.update({name: value for name, value in known.items() if value is not None})
 
     def dense(self) -> Tensor:
         """Codes as a tensor of shape (batch, n_components)."""
@@ -93,13 +111,13 @@ class DenseCodes(Codes):
         """Codes times one factor, or one per row of shape (batch, 1)."""
         return DenseCodes(self.values * factors)
 
-    def row_sums(self, weights: Tensor | None = None) -> Tensor:
-        """Sum over components, each times its weight (n_components,) if given: shape (batch,)."""
-        return self.values.sum(1) if weights is None else self.values @ weights
+    def row_sums(self) -> Tensor:
+        """Sum over components: shape (batch,)."""
+        return self.values.sum(1)
 
     def decode(self, atoms: Tensor) -> Tensor:
         """Product with the atoms (n_components, n_features): shape (batch, n_features)."""
-        return self.values @ atoms
+        return dense_decode(self.values, atoms)
 
     @cached_property
     def component_sums(self) -> Tensor:
@@ -113,68 +131,67 @@ class DenseCodes(Codes):
 
 
 class ActiveCodes(Codes):
-    """Codes as the values and the components of a fixed number of slots per row.
+    """Codes as the values at the entries of a pattern; what is not in the pattern is 0.
 
-    The number of slots is fixed so that no shape depends on the data; a slot that is not
-    needed holds the value 0. A component appears at most once in a row.
+    An entry may hold the value 0, too: on devices where a number of entries that depends on
+    the data would have to be waited for, each row has the same number of entries.
 
     Parameters
     ----------
-    values : Tensor of shape (batch, n_slots)
+    values : Tensor of shape (n_entries,)
         Non-negative codes.
-    indices : integer Tensor of shape (batch, n_slots)
-        The component of each value.
-    n_components : int
-        Number of components.
+    pattern : Pattern
+        Their rows and components.
     """
 
-    def __init__(self, values: Tensor, indices: Tensor, n_components: int) -> None:
+    is_sparse = True
+
+    def __init__(self, values: Tensor, pattern: Pattern) -> None:
         self.values = values
-        self.indices = indices
-        self.n_components = n_components
+        self.pattern = pattern
+        self.n_rows, self.n_components = pattern.n_rows, pattern.n_columns
 
     def dense(self) -> Tensor:
         """Codes as a tensor of shape (batch, n_components)."""
         zeros = self.values.new_zeros(self.n_rows, self.n_components)
-        return zeros.scatter(1, self.indices, self.values)
+        return zeros.index_put((self.pattern.rows, self.pattern.columns), self.values)
 
     def csr(self) -> sparse.csr_array:
         """Codes as a SciPy CSR array on the host, without explicit zeros."""
-        values, indices = self.values.detach().cpu().numpy(), self.indices.cpu().numpy()
-        active = values > 0
-        row_ends = np.concatenate([[0], active.sum(1).cumsum()])
-        # Much of scikit-learn takes no other than 32-bit indices.
-        kind = np.int32 if max(row_ends[-1], self.n_components) < 2**31 else np.int64
-        matrix = sparse.csr_array(
-            (values[active], indices[active].astype(kind), row_ends.astype(kind)),
-            shape=(self.n_rows, self.n_components),
+        values, columns, row_starts = (
+            part.detach().cpu().numpy()
+            for part in (self.values, self.pattern.columns, self.pattern.row_starts)
         )
+        active = values > 0
+        if not active.all():
+            n_before = np.concatenate([[0], active.cumsum(dtype=row_starts.dtype)])
+            values, columns = values[active], columns[active]
+            row_starts = n_before[row_starts].astype(row_starts.dtype)
+        shape = (self.n_rows, self.n_components)
+        matrix = sparse.csr_array((values, columns, row_starts), shape=shape)
         matrix.sort_indices()
         return matrix
 
     def scaled(self, factors: Tensor | float) -> "ActiveCodes":
         """Codes times one factor, or one per row of shape (batch, 1)."""
-        return ActiveCodes(self.values * factors, self.indices, self.n_components)
+        if isinstance(factors, Tensor):
+            factors = factors.flatten()[self.pattern.rows]
+        return ActiveCodes(self.values * factors, self.pattern)
 
-    def row_sums(self, weights: Tensor | None = None) -> Tensor:
-        """Sum over components, each times its weight (n_components,) if given: shape (batch,)."""
-        weighted = self.values if weights is None else self.values * weights[self.indices]
-        return weighted.sum(1)
+    def row_sums(self) -> Tensor:
+        """Sum over components: shape (batch,)."""
+        return self.pattern.row_sums(self.values)
 
     def decode(self, atoms: Tensor) -> Tensor:
         """Product with the atoms (n_components, n_features): shape (batch, n_features)."""
-        return functional.embedding_bag(
-            self.indices, atoms, per_sample_weights=self.values, mode="sum"
-        )
+        return active_decode(self.values, atoms, self.pattern)
 
     @cached_property
     def component_sums(self) -> Tensor:
         """Sum over rows: shape (n_components,)."""
-        zeros = self.values.new_zeros(self.n_components)
-        return zeros.index_add(0, self.indices.flatten(), self.values.flatten())
+        return self.pattern.column_sums(self.values)
 
     @cached_property
     def firing_counts(self) -> Tensor:
         """Number of rows in which each component is active: integers, shape (n_components,)."""
-        fired = (self.values.detach() > 0).flatten().long()
-        return fired.new_zeros(self.n_components).index_add(0, self.indices.flatten(), fired)
+        return self.pattern.column_sums((self.values.detach() > 0).long())

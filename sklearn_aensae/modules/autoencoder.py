@@ -20,8 +20,6 @@ class SAEOutput(NamedTuple):
     """Shape (batch, n_features)."""
     codes: Codes
     """Shape (batch, n_components), non-negative."""
-    pre_codes: Tensor
-    """Encoder output before the activation, shape (batch, n_components)."""
 
 
 class Autoencoder(nn.Module):
@@ -48,13 +46,12 @@ class Autoencoder(nn.Module):
 
     def encode(self, x: Tensor) -> Codes:
         """Codes of the rows of `x`, shape (batch, n_features)."""
-        codes: Codes = self.activation(self.encoder(x, self.decoder.bias))
+        codes: Codes = self.encoder(x, self.decoder.bias, self.activation)
         return codes
 
     def forward(self, x: Tensor) -> SAEOutput:
         """Encode and decode; in training mode also count which components fired."""
-        pre_codes = self.encoder(x, self.decoder.bias)
-        codes = self.activation(pre_codes)
+        codes = self.encode(x)
         if self.training:
             self.tracker.update(codes)
-        return SAEOutput(self.decoder(codes), codes, pre_codes)
+        return SAEOutput(self.decoder(codes), codes)

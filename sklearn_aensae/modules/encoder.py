@@ -2,7 +2,9 @@
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
+
+from sklearn_aensae.kernels import Codes
+from sklearn_aensae.modules.activations import Activation
 
 __all__ = ["LinearEncoder"]
 
@@ -21,8 +23,8 @@ class LinearEncoder(nn.Module):
         self.weight = nn.Parameter(torch.empty(n_components, n_features))
         self.bias = nn.Parameter(torch.zeros(n_components))
 
-    def forward(self, x: Tensor, offset: Tensor) -> Tensor:
-        """Pre-codes of shape (batch, n_components)."""
-        # W(x - b) + c = Wx + (c - Wb): the second form spares one (batch, n_features) copy
-        # forward and, in the gradient of b, a product as large as the encoder's own.
-        return functional.linear(x, self.weight, self.bias - self.weight @ offset)
+    def forward(self, x: Tensor, offset: Tensor, activation: Activation) -> Codes:
+        """Codes of the rows of `x`, shape (batch, n_features)."""
+        # The activation has a say in the product: it keeps what is active, block by block, so
+        # that pre-codes are never all in memory.
+        return activation.encode(x, self.weight, self.bias, offset)

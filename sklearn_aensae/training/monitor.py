@@ -10,6 +10,7 @@ from torch import Tensor
 from tqdm.auto import tqdm
 
 from sklearn_aensae.exceptions import DivergenceError
+from sklearn_aensae.training.interval import Interval, Summary
 
 __all__ = ["Monitor"]
 
@@ -17,8 +18,8 @@ __all__ = ["Monitor"]
 class Monitor(Callback):
     """Writes one row per log interval, guards against divergence, moves the progress bar.
 
-    Between two rows everything is summed on the device. At each row the weights are kept if
-    all losses since the last one were finite; otherwise training stops with the weights of
+    Between two rows nothing is read from the device. At each row the weights are kept if all
+    losses since the last one were finite; otherwise training stops with the weights of
     the last row after which a finite loss was seen.
 
     Parameters
@@ -43,48 +44,26 @@ class Monitor(Callback):
 
     def on_train_begin(self, net: Any, **kwargs: Any) -> None:
         """Open the bar and keep the weights training starts from."""
-        self.sums_: dict[str, Tensor] = {}
+        self.interval_ = Interval()
         self.kept_: list[tuple[int, dict[str, Tensor]]] = []
-        self.n_rows_ = self.n_batches_ = 0
         self.started_ = time.perf_counter()
         self.bar_ = tqdm(total=self.n_steps, disable=not self.verbose, unit="step")
         self._keep_weights(net)
 
-    @torch.no_grad()
     def on_batch_end(
         self, net: Any, batch: Any = None, training: bool = False, **kwargs: Any
     ) -> None:
-        """Add a batch to the sums, and write a row when one is due."""
+        """Take in a step, and write a row when one is due."""
         if not training:
             return
-        x, output, loss = batch[0], kwargs["y_pred"], kwargs["loss"]
-        if not self.sums_:
-            self.shift_ = x.mean(0)
-        shifted = x - self.shift_
-        parts = {f"term_{k}": v * len(x) for k, v in net.criterion_.last_values.items()}
-        parts |= {
-            "loss": loss * len(x),
-            "error": (x - output.reconstruction).square().sum(),
-            "active": output.codes.firing_counts.sum(),
-            "square": shifted.square().sum(),
-            "sum": shifted.sum(0),
-        }
-        # Single precision would not do for millions of rows; some devices have nothing else.
-        precision = torch.float32 if x.device.type == "mps" else torch.float64
-        for name, value in parts.items():
-            earlier = self.sums_.get(name, torch.zeros((), dtype=precision, device=x.device))
-            self.sums_[name] = earlier + value
-        bad_step = torch.where(loss.isfinite(), torch.inf, float(net.n_steps_)).to(precision)
-        self.sums_["bad_step"] = torch.minimum(self.sums_.get("bad_step", bad_step), bad_step)
-        self.n_rows_ += len(x)
-        self.n_batches_ += 1
+        self.interval_.add(batch[0], kwargs["y_pred"], kwargs["loss"], net.criterion_.last_values)
         if net.n_steps_ % self.interval == 0:
             self._write_row(net)
 
     def on_train_end(self, net: Any, **kwargs: Any) -> None:
         """Write what is left, check the last update, close the bar, let go of the kept weights."""
         try:
-            if self.n_batches_:
+            if len(self.interval_):
                 self._write_row(net)
             if not all(bool(p.isfinite().all()) for p in net.module_.parameters()):
                 self._restore(net, net.n_steps_, ["weights"])
@@ -92,7 +71,7 @@ class Monitor(Callback):
             self._close()
 
     def _close(self) -> None:
-        for name in ("sums_", "kept_", "shift_"):
+        for name in ("interval_", "kept_"):
             self.__dict__.pop(name, None)
         bar = self.__dict__.pop("bar_", None)
         if bar is not None:
@@ -105,41 +84,33 @@ class Monitor(Callback):
 
     def _write_row(self, net: Any) -> None:
         """Read the device once, append a row, and check that training is sound."""
-        sums, n_rows, n_batches = self.sums_, self.n_rows_, self.n_batches_
-        self.sums_, self.n_rows_, self.n_batches_ = {}, 0, 0
-        sums["spread"] = sums.pop("square") - sums.pop("sum").square().sum() / n_rows
-        sums["dead"] = net.module_.tracker.dead().to(sums["spread"].dtype).mean()
-        read = dict(zip(sums, torch.stack([*sums.values()]).tolist(), strict=True))
-        bad_step = read.pop("bad_step")
-        if bad_step < math.inf:
-            bad = [k.removeprefix("term_") for k, v in read.items() if not math.isfinite(v)]
-            self._restore(net, int(bad_step), bad)
-        self._append(net, read, n_rows)
-        self.bar_.update(n_batches)
+        summary, self.interval_ = self.interval_.summary(), Interval()
+        if summary.first_bad is not None:
+            bad = [name for name, value in summary.means.items() if not math.isfinite(value)]
+            self._restore(net, net.n_steps_ - summary.n_steps + 1 + summary.first_bad, bad)
+        self._append(net, summary)
+        self.bar_.update(summary.n_steps)
         self.started_ = time.perf_counter()
         self._keep_weights(net)
 
-    def _append(self, net: Any, read: dict[str, float], n_rows: int) -> None:
+    def _append(self, net: Any, summary: Summary) -> None:
         """Append one row to the history and show it in the bar."""
-        seconds = time.perf_counter() - self.started_
-        mean = {k: v / n_rows for k, v in read.items()}
-        spread = read["spread"]
+        l0 = summary.means.pop("l0")
         row = {
             "step": net.n_steps_,
             "epoch": len(net.history),
-            "loss": mean["loss"],
-            **{k.removeprefix("term_"): v for k, v in mean.items() if k.startswith("term_")},
-            "explained_variance": 1 - read["error"] / spread if spread > 0 else math.nan,
-            "l0": mean["active"],
-            "dead_share": read["dead"],
+            **summary.means,
+            "explained_variance": summary.explained_variance,
+            "l0": l0,
+            "dead_share": float(net.module_.tracker.dead().float().mean()),
+            "sparse_share": summary.sparse_share,
             "learning_rate": net.optimizer_.param_groups[0]["lr"],
-            "rows_per_second": n_rows / seconds,
+            "rows_per_second": summary.n_rows / (time.perf_counter() - self.started_),
         }
         for name, value in row.items():
             self.history.setdefault(name, []).append(value)
-        self.bar_.set_postfix(
-            loss=f"{row['loss']:.4g}", EV=f"{row['explained_variance']:.3f}", L0=f"{row['l0']:.1f}"
-        )
+        loss, variance = row["loss"], row["explained_variance"]
+        self.bar_.set_postfix(loss=f"{loss:.4g}", EV=f"{variance:.3f}", L0=f"{l0:.1f}")
 
     def _restore(self, net: Any, bad_step: int, bad: list[str]) -> None:
         """Put the last good weights back and say what probably went wrong."""

@@ -12,6 +12,7 @@ from skorch import NeuralNet
 from skorch.callbacks import Callback
 from torch import Tensor
 
+from sklearn_aensae.kernels import Workspace, matmul_precision
 from sklearn_aensae.training.batches import Batches
 
 __all__ = ["SAENet"]
@@ -23,6 +24,13 @@ class SAENet(NeuralNet):
     `fit_loop` takes `Batches` instead of arrays. Everything else is skorch's: callbacks,
     history, optimiser, checkpoints, pickling across devices.
 
+    Parameters
+    ----------
+    *args, **kwargs
+        As in `NeuralNet`.
+    matmul_precision : {"highest", "high", "medium"}, default="highest"
+        Precision of float32 products in steps.
+
     Attributes
     ----------
     n_steps_ : int
@@ -31,8 +39,13 @@ class SAENet(NeuralNet):
         Whether the last training was stopped by the user (Ctrl-C), not by a callback.
     """
 
+    def __init__(self, *args: Any, matmul_precision: str = "highest", **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.matmul_precision = matmul_precision
+
     def initialize(self) -> "SAENet":
         """Initialise the net and its own counters."""
+        self.workspace_ = Workspace()
         self.n_steps_ = 0
         self.interrupted_ = False
         self.best_losses_: dict[str, float] = {}
@@ -94,6 +107,16 @@ class SAENet(NeuralNet):
             yield
         finally:
             signal.signal(signal.SIGINT, previous)
+
+    def train_step(self, batch: Any, **fit_params: Any) -> Any:
+        """Take one optimiser step, in the memory of the last one."""
+        with self.workspace_.step(), matmul_precision(self.matmul_precision):
+            return super().train_step(batch, **fit_params)
+
+    def validation_step(self, batch: Any, **fit_params: Any) -> Any:
+        """Compute the loss of a held-out batch."""
+        with self.workspace_.step(), matmul_precision(self.matmul_precision):
+            return super().validation_step(batch, **fit_params)
 
     def run_single_epoch(
         self, iterator: Batches, training: bool, prefix: str, step_fn: Any, **fit_params: Any

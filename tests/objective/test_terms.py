@@ -3,9 +3,10 @@
 import numpy as np
 import pytest
 import torch
+from helpers import from_slots
 
 from sklearn_aensae.dead_features import AuxK
-from sklearn_aensae.kernels import ActiveCodes, DenseCodes
+from sklearn_aensae.kernels import DenseCodes
 from sklearn_aensae.modules import Autoencoder, SAEOutput
 from sklearn_aensae.modules.activations import TopK
 from sklearn_aensae.modules.decoders import LinearDecoder
@@ -27,13 +28,13 @@ def case(request):
     generator = torch.Generator().manual_seed(0)
     values = torch.rand(6, 3, generator=generator, dtype=torch.float64) + 0.1
     indices = torch.rand(6, 8, generator=generator).argsort(1)[:, :3]
-    codes = ActiveCodes(values, indices, 8)
+    codes = from_slots(values, indices, 8)
     dense = codes.dense().numpy()
     x = torch.randn(6, 4, generator=generator, dtype=torch.float64)
     reconstruction = torch.randn(6, 4, generator=generator, dtype=torch.float64)
     if request.param == "dense":
         codes = DenseCodes(codes.dense())
-    return x, SAEOutput(reconstruction, codes, codes.dense()), dense
+    return x, SAEOutput(reconstruction, codes), dense
 
 
 def test_fixed_terms(case):
@@ -95,7 +96,7 @@ def test_weights_stay_neutral_while_nothing_fires(ema_correction):
     silent = DenseCodes(torch.zeros(6, 8, dtype=torch.float64))
     term = make_adaptive(normalize=True, ema_correction=ema_correction)
     for _ in range(3):
-        assert float(term(None, SAEOutput(None, silent, None), None)) == 0
+        assert float(term(None, SAEOutput(None, silent), None)) == 0
     np.testing.assert_allclose(term.weights, np.ones(8))
 
 
@@ -105,7 +106,7 @@ def test_weights_have_no_gradient_and_rest_in_evaluation(case):
     term(x, output, None)
     before = term.weights.clone()
     term.eval()
-    term(x, SAEOutput(output.reconstruction, output.codes.scaled(9.0), None), None)
+    term(x, SAEOutput(output.reconstruction, output.codes.scaled(9.0)), None)
     assert torch.equal(term.weights, before)
     assert not term.weights.requires_grad
 
@@ -126,12 +127,12 @@ def test_a_component_that_falls_silent_for_good_becomes_neutral():
     codes = torch.ones(6, 8, dtype=torch.float64)
     codes[:, 0] = 5
     for _ in range(3):
-        term(None, SAEOutput(None, DenseCodes(codes), None), None)
+        term(None, SAEOutput(None, DenseCodes(codes)), None)
     assert float(term.weights[0]) == pytest.approx(0.2)
     codes[:, 0] = 0
     seen = []
     for _ in range(60):
-        term(None, SAEOutput(None, DenseCodes(codes), None), None)
+        term(None, SAEOutput(None, DenseCodes(codes)), None)
         seen.append(float(term.weights[0]))
     # Its last known activity holds until the averages say nothing any more.
     np.testing.assert_allclose(seen[:20], 0.2)

@@ -2,20 +2,37 @@
 
 from abc import ABC, abstractmethod
 
+import torch
 from torch import Tensor, nn
 
-from sklearn_aensae.kernels import Codes
+from sklearn_aensae.kernels import ActiveCodes, Codes, Selected, active_encode
 
 __all__ = ["Activation"]
 
 
 class Activation(nn.Module, ABC):
-    """Maps pre-codes (batch, n_components) to non-negative codes.
+    """Turns pre-codes into non-negative codes, most of which are 0.
 
-    In evaluation mode it must act row by row: the code of a row may not depend on the other
-    rows of the batch.
+    A variant says which pre-codes are active (`select`) and what becomes of those
+    (`activate`); the rest of the sparse step follows. In evaluation mode it must act row by
+    row: the code of a row may not depend on the other rows of the batch.
     """
 
+    elementwise = False
+    """Whether the code of a component depends on its own pre-code only."""
+
     @abstractmethod
-    def forward(self, pre_codes: Tensor) -> Codes:
-        """Codes of the batch."""
+    def select(self, block: Tensor) -> Selected:
+        """Choose the active entries of a contiguous block of rows, (n_rows, n_components).
+
+        Called without gradients, and with the same memory for each block: copy what is kept.
+        """
+
+    def activate(self, values: Tensor, columns: Tensor) -> Tensor:
+        """Codes of the selected pre-codes, differentiable; both of shape (n_active,)."""
+        return torch.relu(values)
+
+    def encode(self, x: Tensor, weight: Tensor, bias: Tensor, offset: Tensor) -> Codes:
+        """Codes of W(x - offset) + bias; arguments as in `kernels.active_encode`."""
+        values, pattern = active_encode(x, weight, bias, offset, self.select)
+        return ActiveCodes(self.activate(values, pattern.columns), pattern)

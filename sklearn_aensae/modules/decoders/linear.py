@@ -24,7 +24,7 @@ class LinearDecoder(nn.Module):
 
     def forward(self, codes: Codes) -> Tensor:
         """Reconstructions of shape (batch, n_features)."""
-        return codes.decode(self.atoms) + self.bias
+        return codes.decode(self.atoms).add_(self.bias)
 
     @torch.no_grad()
     def constrain_(self) -> None:

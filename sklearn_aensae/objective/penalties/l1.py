@@ -13,4 +13,4 @@ class L1(Term):
 
     def forward(self, x: Tensor, output: SAEOutput, module: Autoencoder) -> Tensor:
         """Mean L1 norm of the codes."""
-        return output.codes.row_sums().mean()
+        return output.codes.component_sums.sum() / output.codes.n_rows

@@ -13,4 +13,4 @@ class L2(Term):
 
     def forward(self, x: Tensor, output: SAEOutput, module: Autoencoder) -> Tensor:
         """Mean squared L2 norm of the codes."""
-        return output.codes.square_sum() / output.codes.n_rows
+        return output.codes.square_sum / output.codes.n_rows

@@ -2,6 +2,7 @@
 
 from torch import Tensor
 
+from sklearn_aensae.kernels import mean_squared_error
 from sklearn_aensae.modules import Autoencoder, SAEOutput
 from sklearn_aensae.objective.base import Term
 
@@ -13,4 +14,4 @@ class MSE(Term):
 
     def forward(self, x: Tensor, output: SAEOutput, module: Autoencoder) -> Tensor:
         """Mean of (x - reconstruction)^2."""
-        return (x - output.reconstruction).square().mean()
+        return mean_squared_error(output.reconstruction, x)

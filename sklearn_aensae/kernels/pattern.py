@@ -1,0 +1,111 @@
+"""Where the active codes of a batch are, and the three products that touch nothing else."""
+
+import warnings
+from functools import cached_property
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+__all__ = ["Pattern"]
+
+with warnings.catch_warnings():
+    # torch says once per process that its CSR layout is in beta: here, where it disturbs nobody.
+    warnings.simplefilter("ignore")
+    torch.sparse_csr_tensor([0, 0], [], [], (1, 1), check_invariants=False)
+
+
+class _Transposed(NamedTuple):
+    """The pattern by columns."""
+
+    order: Tensor
+    """Positions of the entries, column after column."""
+    rows: Tensor
+    """Row of each entry in that order."""
+    column_starts: Tensor
+    """Where each column begins in that order."""
+
+
+class Pattern:
+    r"""Positions of the entries of a sparse matrix S of shape (n_rows, n_columns), row by row.
+
+    With the entries' values :math:`s`, the products cost O(entries * width):
+
+    - :meth:`product`: :math:`S B` for B of shape (n_columns, width);
+    - :meth:`transposed_product`: :math:`S^\top A` for A of shape (n_rows, width);
+    - :meth:`sampled_product`: :math:`(A B^\top)_{ij}` at the entries only.
+
+    Parameters
+    ----------
+    columns : int32 Tensor of shape (n_entries,)
+        Column of each entry; a column appears at most once in a row.
+    row_starts : int32 Tensor of shape (n_rows + 1,)
+        Where each row begins in `columns`, and the number of entries.
+    n_columns : int
+        Number of columns.
+    """
+
+    def __init__(self, columns: Tensor, row_starts: Tensor, n_columns: int) -> None:
+        self.columns = columns
+        self.row_starts = row_starts
+        self.n_rows = len(row_starts) - 1
+        self.n_columns = n_columns
+
+    @cached_property
+    def rows(self) -> Tensor:
+        """Row of each entry: int32, shape (n_entries,)."""
+        counts = self.row_starts.diff()
+        rows = torch.arange(self.n_rows, dtype=torch.int32, device=counts.device)
+        return rows.repeat_interleave(counts, output_size=len(self.columns))
+
+    @cached_property
+    def transposed(self) -> _Transposed:
+        """The entries by columns: one sort serves every transposed product of a step."""
+        order = torch.argsort(self.columns, stable=True)
+        counts = self.column_sums(torch.ones_like(self.columns))
+        column_starts = functional.pad(counts.cumsum(0, dtype=torch.int32), (1, 0))
+        return _Transposed(order, self.rows[order], column_starts)
+
+    def column_sums(self, values: Tensor) -> Tensor:
+        """Sum of the entries of each column: shape (n_columns,); differentiable."""
+        return values.new_zeros(self.n_columns).index_add(0, self.columns, values)
+
+    def row_sums(self, values: Tensor) -> Tensor:
+        """Sum of the entries of each row: shape (n_rows,); differentiable."""
+        return values.new_zeros(self.n_rows).index_add(0, self.rows, values)
+
+    def product(self, values: Tensor, b: Tensor) -> Tensor:
+        """Sparse times dense: (n_rows, n_columns) @ (n_columns, width)."""
+        return functional.embedding_bag(
+            self.columns,
+            b,
+            self.row_starts,
+            per_sample_weights=values,
+            mode="sum",
+            include_last_offset=True,
+        )
+
+    def transposed_product(self, values: Tensor, a: Tensor, out: Tensor) -> Tensor:
+        """Transposed sparse times dense, into `out`: (n_columns, n_rows) @ (n_rows, width)."""
+        order, rows, column_starts = self.transposed
+        matrix = torch.sparse_csr_tensor(
+            column_starts,
+            rows,
+            values[order],
+            (self.n_columns, self.n_rows),
+            check_invariants=False,
+        )
+        return torch.addmm(out, matrix, a, beta=0, out=out)
+
+    def sampled_product(self, a: Tensor, b: Tensor) -> Tensor:
+        """Entries of a @ b.T, (n_rows, width) @ (width, n_columns), in the pattern's order."""
+        zeros = torch.sparse_csr_tensor(
+            self.row_starts,
+            self.columns,
+            a.new_zeros(len(self.columns)),
+            (self.n_rows, self.n_columns),
+            check_invariants=False,
+        )
+        sampled: Tensor = torch.sparse.sampled_addmm(zeros, a, b.t(), beta=0.0)
+        return sampled.values()

@@ -1,0 +1,86 @@
+"""Buffers that one training step leaves to the next: fresh memory costs as much as a product."""
+
+import math
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+from torch import Tensor
+
+__all__ = ["Workspace", "current_workspace"]
+
+
+class Workspace:
+    """Large tensors by role, lent once per step and lent again in the next.
+
+    Outside of `step` nothing is reused. Within it, whoever asks a second time for the same role
+    gets fresh memory, so that no tensor of a step is ever overwritten in that step. What is
+    lent lasts until the next step begins: gradients until then, codes as well.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from sklearn_aensae.kernels.workspace import Workspace
+    >>> workspace, like = Workspace(), torch.zeros(1)
+    >>> with workspace.step():
+    ...     first = workspace.take("gradient", (2, 3), like)
+    ...     other = workspace.take("gradient", (2, 3), like)
+    >>> with workspace.step():
+    ...     again = workspace.take("gradient", (2, 3), like)
+    >>> first.data_ptr() == again.data_ptr(), first.data_ptr() == other.data_ptr()
+    (True, False)
+    """
+
+    def __init__(self) -> None:
+        self._buffers: dict[tuple[str, torch.dtype, torch.device], Tensor] = {}
+        self._lent: set[tuple[str, torch.dtype, torch.device]] = set()
+        self._in_step = False
+
+    @contextmanager
+    def step(self) -> Iterator[None]:
+        """Lend buffers anew; within the context this is the thread's workspace."""
+        self._lent.clear()
+        self._in_step, before = True, current_workspace()
+        _thread.workspace = self
+        try:
+            yield
+        finally:
+            self._in_step, _thread.workspace = False, before
+
+    def take(self, role: str, shape: tuple[int, ...], like: Tensor) -> Tensor:
+        """Uninitialised tensor of this shape, of the kind and on the device of `like`."""
+        key = (role, like.dtype, like.device)
+        if not self._in_step or key in self._lent:
+            return torch.empty(shape, dtype=like.dtype, device=like.device)
+        size = math.prod(shape)
+        buffer = self._buffers.get(key)
+        if buffer is None or len(buffer) < size:
+            buffer = torch.empty(size, dtype=like.dtype, device=like.device)
+            self._buffers[key] = buffer
+        self._lent.add(key)
+        # A new tensor on the same memory: autograd may keep it as a gradient without a copy.
+        return buffer[:size].view(shape).detach()
+
+    def lends(self, role: str, tensor: Tensor) -> bool:
+        """Whether this tensor is the one that was lent for a role in the present step."""
+        key = (role, tensor.dtype, tensor.device)
+        return key in self._lent and self._buffers[key].data_ptr() == tensor.data_ptr()
+
+    def __getstate__(self) -> dict[str, object]:
+        """Leave the memory behind: it holds nothing that lasts."""
+        return {}
+
+    def __setstate__(self, state: dict[str, object]) -> None:
+        """Begin empty."""
+        self.__init__()  # type: ignore[misc]
+
+
+_thread = threading.local()
+_NOTHING = Workspace()
+
+
+def current_workspace() -> Workspace:
+    """Return the workspace whose step this thread is in; one that lends nothing twice if none."""
+    workspace: Workspace = getattr(_thread, "workspace", _NOTHING)
+    return workspace

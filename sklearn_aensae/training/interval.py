@@ -1,0 +1,113 @@
+"""What the steps since the last log row gave: kept on the device, read all at once."""
+
+import math
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+from sklearn_aensae.modules import SAEOutput
+
+__all__ = ["Interval", "Summary"]
+
+SAMPLE_ROWS = 256
+"""Rows of each batch whose reconstruction error counts: passes over all of it take time."""
+
+
+class Summary(NamedTuple):
+    """Means over an interval."""
+
+    means: dict[str, float]
+    """Loss, terms and L0, means over rows."""
+    explained_variance: float
+    """Of the sampled rows, against their own column means."""
+    sparse_share: float
+    """Share of batches whose step ran on the active set."""
+    n_rows: int
+    """Rows seen."""
+    n_steps: int
+    """Batches seen."""
+    first_bad: int | None
+    """Position in the interval of the first step whose loss was not finite."""
+
+
+class Interval:
+    """Accumulates statistics of training steps without reading the device."""
+
+    def __init__(self) -> None:
+        self.names: list[str] = []
+        self.values: list[Tensor] = []
+        self.n_rows: list[int] = []
+        self.n_sparse = 0
+        self.shift: Tensor | None = None
+        self.total: Tensor | None = None
+
+    def __len__(self) -> int:
+        """Return the number of steps."""
+        return len(self.values)
+
+    @torch.no_grad()
+    def add(self, x: Tensor, output: SAEOutput, loss: Tensor, terms: dict[str, Tensor]) -> None:
+        """Take in one step: its scaled batch, what came of it, its loss and the loss's terms."""
+        sample = x[:SAMPLE_ROWS]
+        if self.shift is None or self.total is None:
+            # Deviations from a point near the mean: squares far from the origin lose digits.
+            self.shift = sample.mean(0)
+            self.total = torch.zeros_like(self.shift)
+        deviation = sample - self.shift
+        self.total += deviation.sum(0)
+        values = {
+            "loss": loss,
+            **terms,
+            "l0": output.codes.firing_counts.sum() / len(x),
+            "error": torch.linalg.vector_norm(sample - output.reconstruction[:SAMPLE_ROWS]),
+            "deviation": torch.linalg.vector_norm(deviation),
+        }
+        self.names = [*values]
+        self.values.append(torch.stack([value.to(loss.dtype) for value in values.values()]))
+        self.n_rows.append(len(x))
+        self.n_sparse += output.codes.is_sparse
+
+    def summary(self) -> Summary:
+        """Read the device, once."""
+        assert self.total is not None
+        n_steps, width = len(self.values), len(self.names)
+        flat = torch.cat([torch.stack(self.values).flatten(), self.total])
+        # Single precision would not do for sums over millions of rows.
+        read = flat.cpu().double()
+        steps, total = read[: n_steps * width].view(n_steps, width), read[n_steps * width :]
+        rows = torch.tensor(self.n_rows, dtype=torch.float64)
+        means = dict(zip(self.names, (rows @ steps / rows.sum()).tolist(), strict=True))
+        del means["error"], means["deviation"]
+        error, square = steps[:, -2:].square().sum(0).tolist()
+        spread = square - float(total @ total) / float(rows.clamp(max=SAMPLE_ROWS).sum())
+        bad = (~steps[:, 0].isfinite()).nonzero().flatten().tolist()
+        return Summary(
+            means,
+            1 - error / spread if spread > 0 else math.nan,
+            self.n_sparse / n_steps,
+            sum(self.n_rows),
+            n_steps,
+            bad[0] if bad else None,
+        )
+
+    def state_dict(self) -> dict[str, Any]:
+        """All of it, as plain values and lists of numbers."""
+        return {
+            "names": self.names,
+            "values": [value.tolist() for value in self.values],
+            "n_rows": self.n_rows,
+            "n_sparse": self.n_sparse,
+            "shift": None if self.shift is None else self.shift.tolist(),
+            "total": None if self.total is None else self.total.tolist(),
+        }
+
+    def load_state_dict(self, state: dict[str, Any], like: Tensor) -> None:
+        """Go on from `state`, with tensors of the kind of `like`."""
+        self.names, self.n_rows = [*state["names"]], [*state["n_rows"]]
+        self.n_sparse = state["n_sparse"]
+        self.values = [like.new_tensor(value) for value in state["values"]]
+        self.shift, self.total = (
+            None if state[name] is None else like.new_tensor(state[name])
+            for name in ("shift", "total")
+        )

@@ -1,0 +1,49 @@
+"""Selection of active entries against a full sort."""
+
+import numpy as np
+import pytest
+import torch
+
+from sklearn_aensae.kernels import select_positive, select_top
+
+
+def rows_of(selected, n_rows):
+    """Values and columns of each row."""
+    counts = selected.counts
+    counts = [counts] * n_rows if isinstance(counts, int) else counts.tolist()
+    return zip(selected.values.split(counts), selected.columns.split(counts), strict=True)
+
+
+@pytest.mark.parametrize("n_columns", [5, 64, 96, 100, 1024, 1536])
+@pytest.mark.parametrize("k", [1, 2, 5])
+@pytest.mark.parametrize("kind", ["continuous", "ties", "constant", "negative"])
+def test_top_entries_are_those_of_a_sort(n_columns, k, kind):
+    block = torch.randn(40, n_columns, generator=torch.Generator().manual_seed(n_columns))
+    if kind == "ties":
+        block = block.round()
+    elif kind == "constant":
+        block = torch.ones_like(block)
+    elif kind == "negative":
+        block = -block.abs()
+    for row, (values, columns) in zip(block, rows_of(select_top(block, k), 40), strict=True):
+        assert len(set(columns.tolist())) == k
+        np.testing.assert_array_equal(row[columns], values)
+        np.testing.assert_array_equal(values.sort().values, row.sort().values[-k:])
+
+
+def test_the_largest_entries_may_lie_anywhere():
+    # One group of columns holds them all, at every level of the pyramid in turn.
+    for stride in (1, 4, 16, 64):
+        block = torch.zeros(1, 1024)
+        where = torch.arange(5) * stride
+        block[0, where] = torch.arange(5.0) + 1
+        assert sorted(select_top(block, 5).columns.tolist()) == where.tolist()
+
+
+def test_positive_entries():
+    block = torch.randn(6, 10, generator=torch.Generator().manual_seed(0))
+    block[2], block[3] = -1, block[3].abs()
+    for row, (values, columns) in zip(block, rows_of(select_positive(block), 6), strict=True):
+        np.testing.assert_array_equal(columns, np.flatnonzero(row > 0))
+        np.testing.assert_array_equal(values, row[row > 0])
+    assert select_positive(-block.abs()).values.shape == (0,)

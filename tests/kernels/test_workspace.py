@@ -1,0 +1,87 @@
+"""Lent memory: reused from step to step, never within one."""
+
+import pickle
+from threading import Thread
+
+import pytest
+import torch
+
+from sklearn_aensae.kernels import Workspace, matmul_precision
+from sklearn_aensae.kernels.workspace import current_workspace
+
+LIKE = torch.zeros(1)
+
+
+def test_memory_is_lent_once_per_step():
+    workspace = Workspace()
+    with workspace.step():
+        first = workspace.take("a", (3, 4), LIKE)
+        others = [workspace.take("a", (3, 4), LIKE), workspace.take("b", (3, 4), LIKE)]
+        assert len({t.data_ptr() for t in (first, *others)}) == 3
+        assert workspace.lends("a", first)
+        assert not workspace.lends("a", others[0])
+        assert not workspace.lends("c", first)
+    with workspace.step():
+        smaller = workspace.take("a", (2, 3), LIKE)
+        assert smaller.data_ptr() == first.data_ptr()
+        assert smaller.shape == (2, 3)
+        double = workspace.take("a", (3, 4), LIKE.double())
+        assert double.dtype == torch.float64
+    with workspace.step():
+        assert workspace.take("a", (30, 4), LIKE).shape == (30, 4)
+
+
+def test_nothing_is_lent_twice_outside_of_a_step():
+    workspace = Workspace()
+    pointers = [workspace.take("a", (3, 4), LIKE) for _ in range(2)]
+    assert pointers[0].data_ptr() != pointers[1].data_ptr()
+
+
+def test_the_current_workspace_is_the_threads_own():
+    workspace, seen = Workspace(), []
+    outside = current_workspace()
+    with workspace.step():
+        assert current_workspace() is workspace
+        thread = Thread(target=lambda: seen.append(current_workspace()))
+        thread.start()
+        thread.join()
+    assert seen == [outside]
+    assert current_workspace() is outside
+
+
+def test_a_failed_step_ends_too():
+    workspace = Workspace()
+    outside = current_workspace()
+    with pytest.raises(KeyError), workspace.step():
+        raise KeyError
+    assert current_workspace() is outside
+
+
+def test_memory_is_not_pickled():
+    workspace = Workspace()
+    with workspace.step():
+        workspace.take("a", (1000, 1000), LIKE)
+    assert len(pickle.dumps(workspace)) < 200
+    again = pickle.loads(pickle.dumps(workspace))
+    with again.step():
+        assert again.take("a", (2, 2), LIKE).shape == (2, 2)
+
+
+def test_gradients_of_two_passes_add_up():
+    """Two forward passes in one step need two buffers for the same weights."""
+    from sklearn_aensae.kernels import dense_decode
+
+    atoms = torch.randn(4, 3, requires_grad=True)
+    one, two = torch.rand(5, 4), torch.rand(5, 4)
+    with Workspace().step():
+        (dense_decode(one, atoms).sum() + dense_decode(two, atoms).sum()).backward()
+    expected = (one + two).T @ torch.ones(5, 3)
+    torch.testing.assert_close(atoms.grad, expected)
+
+
+def test_precision_is_restored():
+    before = torch.get_float32_matmul_precision()
+    with pytest.raises(KeyError), matmul_precision("medium"):
+        assert torch.get_float32_matmul_precision() == "medium"
+        raise KeyError
+    assert torch.get_float32_matmul_precision() == before

@@ -1,0 +1,42 @@
+"""The library's kernels written densely, for autograd: slow and obviously right."""
+
+import torch
+
+from sklearn_aensae.dead_features import auxk
+from sklearn_aensae.kernels import ActiveCodes, DenseCodes, Pattern
+from sklearn_aensae.modules.activations import base, relu
+from sklearn_aensae.objective.reconstruction import mse
+
+
+def encode(x, weight, bias, offset, select, *, subset=None):
+    pre_codes = (x - offset) @ weight.T + bias
+    candidates = pre_codes if subset is None else pre_codes[:, subset]
+    _, columns, counts = select(candidates.detach().contiguous())
+    counts = torch.full((len(x),), counts) if isinstance(counts, int) else counts
+    columns = (columns if subset is None else subset[columns]).int()
+    starts = torch.cat([torch.zeros(1, dtype=torch.int64), counts.cumsum(0)]).int()
+    pattern = Pattern(columns, starts, len(weight))
+    return pre_codes[pattern.rows, columns], pattern
+
+
+def relu_encode(x, weight, bias, offset):
+    values = torch.relu((x - offset) @ weight.T + bias)
+    return values, values.sum(0), values.square().sum(), (values.detach() > 0).sum(0)
+
+
+def squared_error(reconstruction, x):
+    return (reconstruction - x).square().mean()
+
+
+def decode(codes, atoms):
+    return codes.dense() @ atoms
+
+
+def use_naive_kernels(monkeypatch):
+    """Put the dense versions in the place of the library's."""
+    monkeypatch.setattr(base, "active_encode", encode)
+    monkeypatch.setattr(auxk, "active_encode", encode)
+    monkeypatch.setattr(relu, "dense_relu_encode", relu_encode)
+    monkeypatch.setattr(mse, "mean_squared_error", squared_error)
+    monkeypatch.setattr(ActiveCodes, "decode", decode)
+    monkeypatch.setattr(DenseCodes, "decode", decode)

@@ -1,0 +1,104 @@
+"""The sparse step has the gradients of the dense one, for every estimator and its whole loss."""
+
+import copy
+
+import numpy as np
+import pytest
+import torch
+from helpers import SAES, make_data, quick
+from naive import use_naive_kernels
+
+from sklearn_aensae import TopKSAE
+from sklearn_aensae.kernels import Workspace
+from sklearn_aensae.modules.activations import ReLU
+from sklearn_aensae.modules.activations.relu import BREAK_EVEN
+
+X = make_data(n_samples=200, n_features=8)
+TOLERANCE = {"float32": 1e-5, "float64": 1e-10}
+N_COMPONENTS = 256  # enough levels for the selection of the largest codes
+
+
+def fitted(cls, dtype, n_steps):
+    """An estimator after so many steps, with dead features if it revives them."""
+    sae = quick(cls, N_COMPONENTS, dtype=dtype, batch_size=50, max_steps=n_steps)
+    sae.fit(X)
+    tracker = sae.net_.module_.tracker
+    tracker.samples_since_fired[::3] = 10**6
+    return sae
+
+
+def make_batch(kind, sae):
+    """A scaled batch, and weights that fit the case, set in place."""
+    module = sae.net_.module_
+    x = torch.tensor(X[:30] * sae._scaling.factor).to(module.decoder.bias.dtype)
+    with torch.no_grad():
+        if kind == "empty rows":
+            module.encoder.bias.fill_(-0.5)
+            x[:7] = module.decoder.bias
+        elif kind == "full rows":
+            module.encoder.bias.fill_(0.5)
+            x[:7] = module.decoder.bias
+        elif kind == "ties":
+            x = x.round()
+            for parameter in (module.encoder.weight, module.encoder.bias, module.decoder.bias):
+                parameter.copy_((4 * parameter).round() / 2)
+    return x[:1] if kind == "one row" else x
+
+
+def gradients(net, x, density):
+    """Loss and gradients of one training batch, from a copy of the net's state."""
+    module, criterion = copy.deepcopy(net.module_).train(), copy.deepcopy(net.criterion_).train()
+    if isinstance(module.activation, ReLU):
+        module.activation.density = density
+    with Workspace().step():
+        output = module(x)
+        loss = criterion(x, output, module)
+        loss.backward()
+    return loss, [p.grad for p in module.parameters()], output.codes
+
+
+@pytest.mark.parametrize("cls", SAES)
+@pytest.mark.parametrize("n_steps", [1, 60], ids=["initial", "trained"])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("kind", ["plain", "empty rows", "full rows", "ties", "one row"])
+def test_gradients_equal_those_of_plain_autograd(cls, n_steps, dtype, kind, monkeypatch):
+    sae = fitted(cls, dtype, n_steps)
+    x = make_batch(kind, sae)
+    ours = {density: gradients(sae.net_, x, density) for density in (0.0, 1.0)}
+    use_naive_kernels(monkeypatch)
+    for density, (loss, found, codes) in ours.items():
+        expected_loss, expected, naive = gradients(sae.net_, x, density)
+        assert codes.is_sparse == (density == 0 or cls is TopKSAE)
+        torch.testing.assert_close(codes.dense(), naive.dense(), rtol=1e-4, atol=1e-5)
+        assert loss.item() == pytest.approx(expected_loss.item(), rel=TOLERANCE[dtype])
+        for mine, dense in zip(found, expected, strict=True):
+            error = (mine - dense).norm() / dense.norm().clamp(min=1e-12)
+            assert error < TOLERANCE[dtype]
+    if kind == "empty rows":
+        assert not ours[0.0][2].dense()[:7].any()
+    if kind == "full rows" and cls is not TopKSAE:
+        assert bool((ours[0.0][2].dense()[:7] > 0).all())
+
+
+@pytest.mark.parametrize("cls", [c for c in SAES if c is not TopKSAE])
+def test_codes_turn_sparse_by_themselves_with_the_same_result(cls, monkeypatch):
+    """Training that changes over in between ends where training that never does ends."""
+    data = make_data(n_samples=400, n_features=8)
+    params = {"n_components": 64, "max_epochs": 60, "batch_size": 50, "lambda_1": 0.3}
+    params |= {"dtype": "float64", "learning_rate": 3e-3, "log_interval": 8}
+    changing = quick(cls, **params).fit(data)
+    share = np.array(changing.history_["sparse_share"])
+    assert share[0] == 0
+    assert share[-1] == 1
+    assert changing.history_["l0"][-1] / 64 < BREAK_EVEN < changing.history_["l0"][0] / 64
+    monkeypatch.setattr("sklearn_aensae.modules.activations.relu.BREAK_EVEN", 0)
+    dense = quick(cls, **params).fit(data)
+    assert set(dense.history_["sparse_share"]) == {0.0}
+    np.testing.assert_allclose(changing.components_, dense.components_, atol=1e-8)
+    np.testing.assert_allclose(changing.transform(data), dense.transform(data), atol=1e-8)
+    for name in set(changing.history_) - {"sparse_share", "rows_per_second"}:
+        np.testing.assert_allclose(changing.history_[name], dense.history_[name], atol=1e-8)
+
+
+def test_top_k_always_runs_on_the_active_set():
+    assert set(quick(TopKSAE).fit(X).history_["sparse_share"]) == {1.0}
