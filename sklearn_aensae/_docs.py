@@ -81,6 +81,10 @@ device : str, default="auto"
     "cpu", "cuda", "cuda:1", "mps", ...; "auto" takes CUDA if there is one, else the CPU.
 dtype : {"float32", "float64"}, default="float32"
     Of weights and computation. Outputs have the dtype of the input.
+matmul_precision : {"highest", "high", "medium"}, default="highest"
+    Of float32 products, as in :func:`torch.set_float32_matmul_precision`, but only within this
+    estimator's own work. "high" lets a GPU use TF32. "medium" also lets the hardware choose the
+    active components by a bfloat16 product; their codes are then computed in single precision.
 random_state : int, RandomState instance or None, default=None
     Of initial weights and the order of rows. The same seed gives the same weights.
 sparse_output : bool, default=False
@@ -118,7 +122,8 @@ n_steps_ : int
     Optimiser steps taken.
 history_ : dict of str to list
     One entry per `log_interval` in every column: step, epoch, loss and each weighted term of
-    it, explained_variance, l0, dead_share, learning_rate, rows_per_second.
+    it, explained_variance (of up to 256 rows of each batch), l0, dead_share, sparse_share (of
+    batches whose step touched active codes only), learning_rate, rows_per_second.
 net_ : SAENet
     The skorch net that trained the module.
 n_features_in_ : int

@@ -32,11 +32,51 @@ def test_transform_is_row_independent(cls, dtype, input_scaling):
 def test_transform_does_not_depend_on_the_chunk_size(cls, monkeypatch):
     sae = quick(cls).fit(X)
     whole, score, decoded = sae.transform(X), sae.score(X), sae.reconstruct(X)
+    monkeypatch.setattr(_coding, "LEAST_ROWS", 1)
     for rows in (1, 7, 119):
         monkeypatch.setattr(_coding, "CHUNK_BYTES", rows * 4 * 24)
         np.testing.assert_allclose(sae.transform(X), whole, atol=1e-5)
         np.testing.assert_allclose(sae.reconstruct(X), decoded, atol=1e-5)
         assert sae.score(X) == pytest.approx(score, abs=1e-6)
+
+
+@pytest.mark.parametrize("sparse_output", [False, True])
+def test_asked_features_are_columns_of_all(cls, sparse_output):
+    sae = quick(cls, sparse_output=sparse_output).fit(X)
+    whole = sae.transform(X)
+    asked = [7, 2, 23, 11]
+    some = sae.transform(X, features=asked)
+    mask = np.isin(np.arange(24), asked)
+    masked = sae.transform(X, features=mask)
+    if sparse_output:
+        assert some.has_sorted_indices
+        whole, some, masked = whole.toarray(), some.toarray(), masked.toarray()
+    np.testing.assert_allclose(some, whole[:, asked], atol=1e-6)
+    np.testing.assert_allclose(masked, whole[:, mask], atol=1e-6)
+    tensor = sae.set_params(sparse_output=False).transform(torch.tensor(X), features=asked)
+    np.testing.assert_allclose(tensor, whole[:, asked], atol=1e-6)
+
+
+@pytest.mark.parametrize("bad", [[], [24], [-1], [1, 1], [0.5], [[1, 2]], [True, False]])
+def test_bad_features_are_refused(cls, bad):
+    sae = quick(cls).fit(X)
+    with pytest.raises(ValueError, match=r"features must hold .* \[0, 23\]"):
+        sae.transform(X, features=bad)
+    with pytest.raises(ValueError, match="set_output"):
+        sae.set_output(transform="pandas").transform(X, features=[1])
+
+
+@pytest.mark.parametrize("precision", ["high", "medium"])
+def test_matmul_precision_is_local_and_near(cls, precision):
+    before = torch.get_float32_matmul_precision()
+    exact, near = quick(cls).fit(X), quick(cls, matmul_precision=precision).fit(X)
+    assert torch.get_float32_matmul_precision() == before
+    assert near.score(X) == pytest.approx(exact.score(X), abs=0.02)
+    codes = near.transform(X)
+    active = codes > 0
+    # What is active was computed in single precision, whoever chose it.
+    pre_codes = (X - near.decoder_bias_) @ near.encoder_weights_.T + near.encoder_bias_
+    np.testing.assert_allclose(codes[active], pre_codes[active], rtol=1e-3, atol=1e-4)
 
 
 def test_same_seed_same_weights(cls):

@@ -20,8 +20,14 @@ from sklearn_aensae._docs import splice
 from sklearn_aensae.estimators import _coding
 from sklearn_aensae.estimators._build import OPTIMIZERS, Plan, begin
 from sklearn_aensae.estimators._fitted import write_fitted
-from sklearn_aensae.estimators._validation import Data, validate_codes, validate_X
+from sklearn_aensae.estimators._validation import (
+    Data,
+    validate_codes,
+    validate_features,
+    validate_X,
+)
 from sklearn_aensae.exceptions import TrainingInterruptedWarning
+from sklearn_aensae.kernels import PRECISIONS
 from sklearn_aensae.metrics import ReconstructionStatistics
 from sklearn_aensae.modules.activations import Activation
 from sklearn_aensae.modules.initialization import INITIALIZATIONS
@@ -84,6 +90,7 @@ class BaseSAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, 
     callbacks: Annotated[Sequence[Callback], _CALLBACKS] = ()
     device: Annotated[str, _DEVICE] = "auto"
     dtype: Annotated[str, OneOf("float32", "float64")] = "float32"
+    matmul_precision: Annotated[str, OneOf(*PRECISIONS)] = "highest"
     random_state: int | np.random.RandomState | None = None
     sparse_output: Annotated[bool, Boolean()] = False
     verbose: Annotated[bool, Boolean()] = False
@@ -198,23 +205,34 @@ class BaseSAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, 
         source = ArraySource(X, self.net_.device, self.net_.module_.decoder.bias.dtype)
         return self._train(source, None, n_epochs=1)
 
-    def transform(self, X: Any) -> Any:
+    def transform(self, X: Any, features: Any = None) -> Any:
         """Encode rows as sparse codes, each row independently of the others.
+
+        Memory follows the result: with `sparse_output=True` the number of active codes.
 
         Parameters
         ----------
         X : array-like or Tensor of shape (n_samples, n_features)
             Rows.
+        features : array-like of int or of bool, or None, default=None
+            Components to return, by index in the order given, or by a mask; None for all. Where
+            a code depends on its own component only (ReLU), nothing else is computed.
 
         Returns
         -------
         codes : ndarray, Tensor or csr_array of shape (n_samples, n_components)
             Non-negative, in the units of `X` and its float type. A tensor for a tensor, on its
             device; CSR with `sparse_output=True` (float16 becomes float32 there, as SciPy knows
-            no sparse half precision).
+            no sparse half precision). With `features`, it has a column for each of them.
+
+        Raises
+        ------
+        ValueError
+            If `X` does not fit the fitted data, or `features` is no choice of components.
         """
         check_is_fitted(self)
-        return _coding.encode(self, validate_X(self, X, reset=False))
+        asked = None if features is None else validate_features(self, features)
+        return _coding.encode(self, validate_X(self, X, reset=False), asked)
 
     def inverse_transform(self, codes: Any) -> Data:
         """Decode codes.

@@ -115,6 +115,7 @@ def begin(estimator: "BaseSAE", source: ArraySource, *, n_steps: int | None) -> 
         callbacks=_make_callbacks(estimator, plan),
         train_split=None,
         device=source.device,
+        matmul_precision=estimator.matmul_precision,
         verbose=0,
     ).initialize()
 

@@ -1,15 +1,25 @@
 """Encoding and decoding in chunks, so that memory follows the result and not the work."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from scipy import sparse
 from torch import Tensor
 
 from sklearn_aensae.estimators._validation import Data
-from sklearn_aensae.kernels import Codes, DenseCodes
+from sklearn_aensae.kernels import (
+    ActiveCodes,
+    Codes,
+    DenseCodes,
+    Pattern,
+    Workspace,
+    iter_pre_codes,
+    matmul_precision,
+)
 from sklearn_aensae.sources import ArraySource
 
 if TYPE_CHECKING:
@@ -20,20 +30,82 @@ __all__ = ["CHUNK_BYTES", "decode", "encode", "iter_reconstructions", "reconstru
 CHUNK_BYTES = 2**25
 """Size of the largest temporary: about what stays in cache, and small on any device."""
 
+LEAST_ROWS = 128
+"""Rows of a chunk below which products would slow down, however wide the code."""
 
-def encode(estimator: "BaseSAE", X: Data) -> Data | sparse.csr_array:
-    """Codes of all rows, in the units of the input, as the estimator's parameters ask."""
-    n_rows, n_components = len(X), estimator.n_components_
+Integers = NDArray[np.int64]
+
+
+def encode(
+    estimator: "BaseSAE", X: Data, features: Integers | None = None
+) -> Data | sparse.csr_array:
+    """Codes of all rows, in the units of the input, as the estimator's parameters ask.
+
+    Parameters
+    ----------
+    estimator : BaseSAE
+        Fitted.
+    X : array or Tensor of shape (n_samples, n_features)
+        Rows.
+    features : array of shape (n_asked,) or None
+        Components to compute, in this order; None for all.
+    """
     if estimator.sparse_output:
-        blocks = [
-            codes.scaled(1 / factors).csr() for _, _, codes, factors in _iter_codes(estimator, X)
-        ]
-        matrix = sparse.vstack(blocks, format="csr")
-        return matrix.astype(_sparse_dtype(X), copy=False)
-    result = _empty_like(X, (n_rows, n_components))
-    for rows, _, codes, factors in _iter_codes(estimator, X):
-        _store(result, rows, codes.scaled(1 / factors).dense())
+        return _encode_csr(estimator, X, features)
+    n_components = estimator.n_components_ if features is None else len(features)
+    result = _empty_like(X, (len(X), n_components))
+    for rows, block in _iter_dense_codes(estimator, X, features):
+        _store(result, rows, block)
     return result
+
+
+def _encode_csr(estimator: "BaseSAE", X: Data, features: Integers | None) -> sparse.csr_array:
+    """Codes of all rows as CSR, from the active sets of chunks."""
+    values, columns, counts = [], [], [np.zeros(1, dtype=np.int64)]
+    for _, _, codes, factors in _iter_codes(estimator, X):
+        block = codes.scaled(1 / factors).csr()
+        block = block if features is None else block[:, features]
+        values.append(block.data)
+        columns.append(block.indices)
+        counts.append(np.diff(block.indptr))
+    row_ends = np.concatenate(counts).cumsum()
+    width = estimator.n_components_ if features is None else len(features)
+    # Much of scikit-learn takes no other than 32-bit indices.
+    kind = np.int32 if max(row_ends[-1], width) < 2**31 else np.int64
+    data = np.concatenate(values)
+    del values
+    matrix = sparse.csr_array(
+        (
+            data.astype(_sparse_dtype(X), copy=False),
+            np.concatenate(columns).astype(kind, copy=False),
+            row_ends.astype(kind),
+        ),
+        shape=(len(X), width),
+    )
+    matrix.sort_indices()
+    return matrix
+
+
+def _iter_dense_codes(
+    estimator: "BaseSAE", X: Data, features: Integers | None
+) -> Iterator[tuple[slice, Tensor]]:
+    """Yield rows and their codes, in the units of the input, as dense blocks."""
+    module = estimator.net_.module_
+    if not module.activation.elementwise:
+        for rows, _, codes, factors in _iter_codes(estimator, X):
+            dense = codes.scaled(1 / factors).dense()
+            yield rows, dense if features is None else dense[:, features]
+        return
+    asked: Tensor | slice = slice(None) if features is None else torch.as_tensor(features)
+    weight, bias = module.encoder.weight[asked], module.encoder.bias[asked]
+    for rows, x, factors in _iter_rows(estimator, X):
+        start = rows.start
+        for block in iter_pre_codes(x * factors - module.decoder.bias, weight, bias):
+            stop = start + len(block)
+            within = slice(start - rows.start, stop - rows.start)
+            scale = factors[within] if isinstance(factors, Tensor) else factors
+            yield slice(start, stop), module.activation.activate(block, asked).mul_(1 / scale)
+            start = stop
 
 
 def reconstruct(estimator: "BaseSAE", X: Data) -> Data:
@@ -48,33 +120,61 @@ def iter_reconstructions(estimator: "BaseSAE", X: Data) -> Iterator[tuple[slice,
     """Yield rows, their data and their reconstruction, in the units of the input."""
     decoder = estimator.net_.module_.decoder
     for rows, x, codes, factors in _iter_codes(estimator, X):
-        with torch.no_grad():
-            yield rows, x, decoder(codes) / factors
+        yield rows, x, decoder(codes) / factors
 
 
 def decode(estimator: "BaseSAE", codes: Data | sparse.csr_array) -> Data:
     """Reconstructions from codes in the units of the input."""
-    module, factor = estimator.net_.module_, estimator._scaling.factor
+    decoder, factor = estimator.net_.module_.decoder, estimator._scaling.factor
     result = _empty_like(codes, (codes.shape[0], estimator.n_features_in_))
-    for rows in _chunks(codes.shape[0], max(codes.shape[1], estimator.n_features_in_)):
-        block = codes[rows].toarray() if isinstance(codes, sparse.csr_array) else codes[rows]
-        scaled = _source(estimator, block).take(slice(None)) * factor
-        with torch.no_grad():
-            _store(result, rows, module.decoder(DenseCodes(scaled)) / factor)
+    with _working(estimator) as workspace:
+        for rows in _chunks(codes.shape[0], max(codes.shape[1], estimator.n_features_in_)):
+            with workspace.step():
+                block = _to_codes(estimator, codes[rows]).scaled(factor)
+                _store(result, rows, decoder(block) / factor)
     return result
+
+
+def _to_codes(estimator: "BaseSAE", block: Data | sparse.csr_array) -> Codes:
+    """Wrap a user's codes, on the device of the module."""
+    if not isinstance(block, sparse.csr_array):
+        return DenseCodes(_source(estimator, block).take(slice(None)))
+    bias = estimator.net_.module_.decoder.bias
+    columns, starts = (
+        torch.as_tensor(part.astype(np.int32), device=bias.device)
+        for part in (block.indices, block.indptr)
+    )
+    return ActiveCodes(
+        torch.as_tensor(block.data, dtype=bias.dtype, device=bias.device),
+        Pattern(columns, starts, block.shape[1]),
+    )
 
 
 def _iter_codes(
     estimator: "BaseSAE", X: Data
 ) -> Iterator[tuple[slice, Tensor, Codes, Tensor | float]]:
     """Yield rows, their data, their codes in the units of training, and the rows' scales."""
-    module, scaling = estimator.net_.module_.eval(), estimator._scaling
+    module = estimator.net_.module_
+    for rows, x, factors in _iter_rows(estimator, X):
+        yield rows, x, module.encode(x * factors), factors
+
+
+def _iter_rows(estimator: "BaseSAE", X: Data) -> Iterator[tuple[slice, Tensor, Tensor | float]]:
+    """Yield rows, their data and their scales; what is yielded lasts until the next."""
+    estimator.net_.module_.eval()
     source = _source(estimator, X)
-    for rows in _chunks(source.n_samples, max(estimator.n_components_, source.n_features)):
-        x = source.take(rows)
-        factors = scaling.factors(x)
-        with torch.no_grad():
-            yield rows, x, module.encode(x * factors), factors
+    with _working(estimator) as workspace:
+        for rows in _chunks(source.n_samples, max(estimator.n_components_, source.n_features)):
+            with workspace.step():
+                x = source.take(rows)
+                yield rows, x, estimator._scaling.factors(x)
+
+
+@contextmanager
+def _working(estimator: "BaseSAE") -> Iterator[Workspace]:
+    """Memory for chunks, no gradients, the estimator's precision."""
+    with torch.no_grad(), matmul_precision(estimator.matmul_precision):
+        yield Workspace()
 
 
 def _source(estimator: "BaseSAE", X: Data) -> ArraySource:
@@ -84,7 +184,7 @@ def _source(estimator: "BaseSAE", X: Data) -> ArraySource:
 
 def _chunks(n_rows: int, width: int) -> Iterator[slice]:
     """Slices of rows whose widest temporary, `width` numbers per row, takes CHUNK_BYTES."""
-    size = max(1, CHUNK_BYTES // (4 * width))
+    size = max(LEAST_ROWS, CHUNK_BYTES // (4 * width))
     return (slice(start, min(start + size, n_rows)) for start in range(0, n_rows, size))
 
 

@@ -1,16 +1,18 @@
 """What `X` may be: checked at the boundary, with messages that say what to do."""
 
+import reprlib
 from typing import Any, TypeAlias
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from scipy import sparse
+from sklearn import get_config
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_array, validate_data
 from torch import Tensor
 
-__all__ = ["Data", "validate_X", "validate_codes"]
+__all__ = ["Data", "validate_X", "validate_codes", "validate_features"]
 
 Data: TypeAlias = NDArray[np.floating] | Tensor
 FLOATS = [np.float64, np.float32, np.float16]
@@ -56,6 +58,37 @@ def validate_codes(codes: Any, n_components: int) -> "Data | sparse.csr_array":
         )
     checked: Data | sparse.csr_array = codes
     return checked
+
+
+def validate_features(estimator: Any, features: Any) -> NDArray[np.int64]:
+    """Return the asked components as indices.
+
+    Raises
+    ------
+    ValueError
+        If `features` is neither a mask of all components nor a list of different ones, or if
+        the codes are to become a data frame, whose columns are all components.
+    """
+    n_components = estimator.n_components_
+    asked = np.asarray(features)
+    if asked.dtype == bool and asked.shape == (n_components,):
+        asked = np.flatnonzero(asked)
+    allowed = (
+        f"features must hold different indices of components in [0, {n_components - 1}], or be a "
+        f"mask of shape ({n_components},)"
+    )
+    if asked.ndim != 1 or not len(asked) or asked.dtype.kind not in "iu":
+        raise ValueError(f"{allowed}; got shape {asked.shape} and dtype {asked.dtype}.")
+    if asked.min() < 0 or asked.max() >= n_components or len(np.unique(asked)) < len(asked):
+        raise ValueError(f"{allowed}; got {reprlib.repr(asked.tolist())}.")
+    config = getattr(estimator, "_sklearn_output_config", {})
+    container = config.get("transform") or get_config()["transform_output"]
+    if container != "default":
+        raise ValueError(
+            f"features cannot be combined with set_output(transform={container!r}), whose columns "
+            "are all components; select columns of the frame instead."
+        )
+    return asked.astype(np.int64)
 
 
 def _refuse_other_ranks(X: Any) -> None:

@@ -1,8 +1,9 @@
 """Products on sparse codes: the operations whose cost should follow the number of active codes."""
 
-from sklearn_aensae.kernels.active import active_decode, active_encode, iter_pre_codes
+from sklearn_aensae.kernels.active import active_decode, active_encode
 from sklearn_aensae.kernels.codes import ActiveCodes, Codes, DenseCodes
 from sklearn_aensae.kernels.dense import dense_decode, dense_relu_encode
+from sklearn_aensae.kernels.linear import iter_pre_codes
 from sklearn_aensae.kernels.pattern import Pattern
 from sklearn_aensae.kernels.precision import PRECISIONS, matmul_precision
 from sklearn_aensae.kernels.selection import Selected, select_positive, select_top

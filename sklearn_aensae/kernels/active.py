@@ -1,6 +1,6 @@
 """The sparse step: an encoder that is dense only forward, and gradients on the active set only."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -9,29 +9,13 @@ from torch.autograd import Function
 from torch.autograd.function import once_differentiable
 from torch.nn import functional
 
+from sklearn_aensae.kernels.linear import iter_pre_codes
 from sklearn_aensae.kernels.pattern import Pattern
+from sklearn_aensae.kernels.precision import may_select_in_bfloat16
 from sklearn_aensae.kernels.selection import Selected
 from sklearn_aensae.kernels.workspace import current_workspace
 
-__all__ = ["active_decode", "active_encode", "iter_pre_codes"]
-
-TILE_BYTES = 2**22
-"""Size of a block of pre-codes on the CPU: selection then finds them in cache."""
-
-LEAST_ROWS = 128
-"""Rows of a block below which the product itself would slow down."""
-
-DEVICE_TILE_BYTES = 2**28
-"""The same on an accelerator, where many small kernels cost more than memory."""
-
-
-def iter_pre_codes(x: Tensor, weight: Tensor, bias: Tensor) -> Iterator[Tensor]:
-    """Yield x @ weight.T + bias in blocks of rows; each is overwritten by the next."""
-    size = TILE_BYTES if x.device.type == "cpu" else DEVICE_TILE_BYTES
-    n_rows = min(len(x), max(LEAST_ROWS, size // (len(weight) * x.element_size())))
-    buffer = current_workspace().take("pre_codes", (n_rows, len(weight)), x)
-    for rows in x.split(n_rows):
-        yield torch.addmm(bias, rows, weight.t(), out=buffer[: len(rows)])
+__all__ = ["active_decode", "active_encode"]
 
 
 @torch.no_grad()
@@ -39,7 +23,7 @@ def _select(
     x: Tensor, weight: Tensor, bias: Tensor, select: Callable[[Tensor], Selected]
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Return values, columns and row starts of what `select` finds in the pre-codes."""
-    blocks = [select(block) for block in iter_pre_codes(x, weight, bias)]
+    blocks = [select(block) for block in iter_pre_codes(x, weight, bias, for_choice=True)]
     values = torch.cat([block.values for block in blocks])
     columns = torch.cat([block.columns for block in blocks]).int()
     if isinstance(blocks[0].counts, int):
@@ -94,6 +78,10 @@ def active_encode(
     if subset is not None:
         columns = subset[columns].int()
     pattern = Pattern(columns, starts, len(weight))
+    if may_select_in_bfloat16(x):
+        # Only the choice was bfloat16's: what was chosen is computed in single precision.
+        with torch.no_grad():
+            values = pattern.sampled_product(centered, weight).add_(bias[columns])
     return _give_gradient(x, weight, bias, offset, (values, centered, pattern)), pattern
 
 

@@ -2,10 +2,12 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 
 import torch
+from torch import Tensor
 
-__all__ = ["PRECISIONS", "matmul_precision"]
+__all__ = ["PRECISIONS", "matmul_precision", "may_select_in_bfloat16"]
 
 PRECISIONS = ("highest", "high", "medium")
 
@@ -29,3 +31,23 @@ def matmul_precision(precision: str) -> Iterator[None]:
         yield
     finally:
         torch.set_float32_matmul_precision(before)
+
+
+def may_select_in_bfloat16(x: Tensor) -> bool:
+    """Whether the precision in force, the float type and the device speak for bfloat16.
+
+    Torch takes "medium" as leave to use bfloat16 and then often does not; where the hardware is
+    fast at it, the active set is selected by a bfloat16 product.
+    """
+    medium = torch.get_float32_matmul_precision() == "medium"
+    return medium and x.dtype == torch.float32 and _has_fast_bfloat16(x.device.type)
+
+
+@cache
+def _has_fast_bfloat16(device_type: str) -> bool:
+    """Whether products of bfloat16 are a good deal faster than those of float32."""
+    if device_type == "cuda":
+        return torch.cuda.get_device_capability() >= (8, 0)
+    # torch knows, but has no public name for it.
+    supported = getattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)
+    return device_type == "cpu" and bool(supported())

@@ -64,6 +64,8 @@ def select_positive(block: Tensor) -> Selected:
     block : contiguous Tensor of shape (n_rows, n_columns)
         Pre-codes.
     """
-    positive = block > 0
-    where = positive.flatten().nonzero().flatten()
-    return Selected(block.flatten()[where], where % block.shape[1], positive.sum(1))
+    n_rows, n_columns = block.shape
+    where = (block > 0).flatten().nonzero().flatten()
+    # Counting the few that were found is faster than summing the mask.
+    counts = torch.bincount(where // n_columns, minlength=n_rows)
+    return Selected(block.flatten()[where], where % n_columns, counts)

@@ -28,8 +28,12 @@ class Activation(nn.Module, ABC):
         Called without gradients, and with the same memory for each block: copy what is kept.
         """
 
-    def activate(self, values: Tensor, columns: Tensor) -> Tensor:
-        """Codes of the selected pre-codes, differentiable; both of shape (n_active,)."""
+    def activate(self, values: Tensor, columns: Tensor | slice) -> Tensor:
+        """Codes of pre-codes, differentiable: of selected ones, both of shape (n_active,).
+
+        An elementwise activation is also asked for all codes of some rows; `columns` is then
+        the slice of the components that are the columns of `values`.
+        """
         return torch.relu(values)
 
     def encode(self, x: Tensor, weight: Tensor, bias: Tensor, offset: Tensor) -> Codes:

@@ -23,7 +23,7 @@ class ReLU(Activation):
 
     On the CPU a batch goes the way for which the density of the last one speaks. Both ways
     give the same codes and gradients. On other devices, where the number of active codes would
-    have to be waited for, training is dense.
+    have to be waited for, all is dense.
 
     Attributes
     ----------
@@ -44,7 +44,7 @@ class ReLU(Activation):
     def encode(self, x: Tensor, weight: Tensor, bias: Tensor, offset: Tensor) -> Codes:
         """Codes of W(x - offset) + bias, dense or active."""
         on_host = _devices.reads_are_free(x.device)
-        if self.training and not (on_host and self.density < BREAK_EVEN):
+        if not (on_host and self.density < BREAK_EVEN):
             codes: Codes = DenseCodes(*dense_relu_encode(x, weight, bias, offset))
         else:
             codes = super().encode(x, weight, bias, offset)

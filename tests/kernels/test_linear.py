@@ -1,0 +1,37 @@
+"""Blocks of pre-codes against one product."""
+
+import pytest
+import torch
+
+from sklearn_aensae.kernels import Workspace, iter_pre_codes, linear, matmul_precision
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("n_rows", [1, 256, 600])
+@pytest.mark.parametrize("onednn", [True, False])
+def test_blocks_are_rows_of_the_product(dtype, n_rows, onednn, monkeypatch):
+    monkeypatch.setattr(linear, "_HAS_ONEDNN", onednn and linear._HAS_ONEDNN)
+    monkeypatch.setattr(linear, "BLOCK_BYTES", 1)
+    x, weight = torch.randn(n_rows, 16, dtype=dtype), torch.randn(40, 16, dtype=dtype)
+    bias = torch.randn(40, dtype=dtype)
+    with Workspace().step():
+        blocks = [block.clone() for block in iter_pre_codes(x, weight, bias)]
+    assert [len(block) for block in blocks] == [len(rows) for rows in x.split(256)]
+    expected = (x.double() @ weight.double().T + bias).to(dtype)
+    torch.testing.assert_close(torch.cat(blocks), expected)
+
+
+def test_bfloat16_only_for_a_choice_and_only_if_allowed(monkeypatch):
+    monkeypatch.setattr("sklearn_aensae.kernels.precision._has_fast_bfloat16", lambda _: True)
+    generator = torch.Generator().manual_seed(0)
+    x, weight = (torch.randn(300, 64, generator=generator) for _ in range(2))
+    bias, exact = torch.zeros(300), x @ weight.T
+
+    def error(**options):
+        found = torch.cat([block.clone() for block in iter_pre_codes(x, weight, bias, **options)])
+        return ((found - exact).norm() / exact.norm()).item()
+
+    assert error(for_choice=True) < 1e-6
+    with matmul_precision("medium"):
+        assert error() < 1e-3
+        assert 1e-3 < error(for_choice=True) < 1e-2
