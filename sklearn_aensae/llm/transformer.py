@@ -1,7 +1,10 @@
 """LLMActivationTransformer: texts in, a language model's residual stream after one block out."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import KW_ONLY, dataclass
+from itertools import product
+from numbers import Integral
+from operator import methodcaller
 from typing import Annotated, Any, Self
 
 import numpy as np
@@ -51,8 +54,10 @@ class LLMActivationTransformer(
     ----------
     model : str, path or PreTrainedModel
         Hub name, folder, or a loaded model, which is used as it is and never changed.
-    layer : int
-        Index of the block, from 0; negative values count from the last block.
+    layer : int or list of int
+        Index of the block, from 0; negative values count from the last block. Several are read in
+        one pass, which costs what the last of them costs, and stand side by side in a row, in the
+        order given: ``X.reshape(len(X), len(layer), -1)[:, j]`` are the rows of ``layer[j]``.
     tokenizer : str, path, PreTrainedTokenizerBase or None, default=None
         None is the model's own, by its name.
     pooling : {"tokens", "last", "mean", "max"}, default="tokens"
@@ -79,12 +84,14 @@ class LLMActivationTransformer(
         Give no rows for the tokenizer's special tokens, wherever they come from; the model reads
         them all the same. Norms of a BOS and other attention sinks are often far above the rest.
     max_norm_ratio : float or None, default=None
-        Give no rows for tokens whose norm is above this multiple of the median norm in their
-        window (10 is common); `n_dropped_` counts them. None keeps all.
+        Give no rows for tokens whose norm, after any of the layers, is above this multiple of the
+        median norm in their window (10 is common); `n_dropped_` counts them. None keeps all.
     block_path : str or None, default=None
         Path of the list of blocks, such as "transformer.h". None searches for it.
-    batch_size : int, default=8
-        Windows per forward pass. Eight batches, sorted by length, are in memory at a time.
+    max_batch_tokens : int, default=2048
+        Tokens in a forward pass, padding included; a window that is longer goes alone. Windows
+        are sorted by length among about 16 batches, whose rows are in memory at a time. It
+        changes speed and memory, and the rows by rounding only.
     dtype : {"float32", "float16", "bfloat16"} or None, default=None
         What the model computes in; None is the checkpoint's own. Rows are float32 always.
     device : str, default="auto"
@@ -133,7 +140,7 @@ class LLMActivationTransformer(
     """
 
     model: Annotated[Any, MODEL]
-    layer: Annotated[int, LAYER]
+    layer: Annotated[int | Sequence[int], LAYER]
     _: KW_ONLY
     tokenizer: Any = None
     pooling: Annotated[str, OneOf("tokens", *POOLINGS)] = "tokens"
@@ -145,7 +152,7 @@ class LLMActivationTransformer(
     exclude_special_tokens: Annotated[bool, Boolean()] = True
     max_norm_ratio: Annotated[float | None, RATIO] = None
     block_path: Annotated[str | None, OPTIONAL_NAME] = None
-    batch_size: Annotated[int, AtLeast(1)] = 8
+    max_batch_tokens: Annotated[int, AtLeast(1)] = 2048
     dtype: Annotated[str | None, DTYPE] = None
     device: Annotated[str, NAME] = "auto"
     trust_remote_code: Annotated[bool, Boolean()] = False
@@ -181,15 +188,14 @@ class LLMActivationTransformer(
 
         Returns
         -------
-        activations : ndarray of shape (n_rows, hidden_size), float32
-            A row per token or, pooled, per text.
+        activations : ndarray of shape (n_rows, n_layers * hidden_size), float32
+            A row per token or, pooled, per text; layer by layer.
         """
         check_params(self)
         # Token ids are small beside activations: cut first, count, and hold the rows only once.
         groups = list(self._groups(check_texts(X)))
         rows, filled = np.empty((0, 0), dtype=np.float32), 0
-        for chunk in self._chunks(groups):
-            block = chunk.pooled(self.pooling)
+        for block in self._blocks(groups):
             if not filled:
                 rows = np.empty((self._most_rows(groups), block.shape[1]), dtype=np.float32)
             rows[filled : filled + len(block)] = block
@@ -198,7 +204,7 @@ class LLMActivationTransformer(
         return self._indexed(rows, X)
 
     def iter_transform(self, X: Iterable[str]) -> Iterator[Floats]:
-        """Yield the activations in blocks, and hold no more than a few batches.
+        """Yield the activations in blocks, and hold no more than the block that is being made.
 
         Parameters
         ----------
@@ -207,12 +213,11 @@ class LLMActivationTransformer(
 
         Yields
         ------
-        block : ndarray of shape (n_rows, hidden_size), float32
+        block : ndarray of shape (n_rows, n_layers * hidden_size), float32
             The next rows of what `transform` returns.
         """
         check_params(self)
-        chunks = self._chunks(self._groups(each_text(X)))
-        return (chunk.pooled(self.pooling) for chunk in chunks)
+        return self._blocks(self._groups(each_text(X)))
 
     def return_tokens(self, X: Any) -> NDArray[Any]:
         """Return what each row of `transform` is the activation of.
@@ -248,10 +253,32 @@ class LLMActivationTransformer(
             ]
         return token_table(self._language_model().tokenizer, parts)
 
+    def get_feature_names_out(self, input_features: Any = None) -> NDArray[Any]:
+        """Return the names of the columns, which need the model's config and not its weights.
+
+        Parameters
+        ----------
+        input_features : None
+            Ignored.
+
+        Returns
+        -------
+        names : ndarray of shape (n_layers * hidden_size,), object
+            "llmactivationtransformer0", ...; with a list of layers, which are named as in `layer`,
+            "llmactivationtransformer_layer2_0", ...
+        """
+        if isinstance(self.layer, Integral):
+            names: NDArray[Any] = super().get_feature_names_out(input_features)
+            return names
+        model, prefix = self._language_model(), type(self).__name__.lower()
+        columns = product(model.layers, range(model.hidden_size))
+        return np.array([f"{prefix}_layer{layer}_{i}" for layer, i in columns], dtype=object)
+
     @property
     def _n_features_out(self) -> int:
         """Width of the output; reads the model's config, not its weights."""
-        return self._language_model().hidden_size
+        model = self._language_model()
+        return model.hidden_size * len(model.layers)
 
     def _groups(self, texts: Iterable[str]) -> Iterator[list[Window]]:
         """Cut texts into windows."""
@@ -259,12 +286,24 @@ class LLMActivationTransformer(
 
     def _chunks(self, groups: Iterable[list[Window]]) -> Iterator[Chunk]:
         """Run the windows; count at the end what the norm filter dropped."""
-        shown = tqdm(groups, disable=not self.verbose, unit="window" if self.packing else "text")
+        shown: Iterable[list[Window]] = tqdm(
+            groups, disable=not self.verbose, unit="window" if self.packing else "text"
+        )
+        if self.pooling == "tokens":  # a long text need not be in one block
+            shown = ([window] for group in shown for window in group)
         n_dropped = 0
-        for chunk in extract(self._language_model(), shown, self.batch_size, self.max_norm_ratio):
+        for chunk in extract(
+            self._language_model(), shown, self.max_batch_tokens, self.max_norm_ratio
+        ):
             n_dropped += chunk.n_dropped
             yield chunk
+            del chunk  # or it would be in memory while the next is made
         self.n_dropped_ = n_dropped
+
+    def _blocks(self, groups: Iterable[list[Window]]) -> Iterator[Floats]:
+        """Run the windows, and pool their rows."""
+        # Not a generator: its variable would hold a chunk while the next is made.
+        return map(methodcaller("pooled", self.pooling), self._chunks(groups))
 
     def _most_rows(self, groups: list[list[Window]]) -> int:
         """Return how many rows the windows have when no norm is out of proportion."""
