@@ -80,7 +80,8 @@ def _chunk(
                 for i, of_window in zip(batch, states, strict=True):
                     own = rows[stops[i] - np.count_nonzero(kept[i]) : stops[i], layer]
                     np.compress(kept[i], of_window[: len(kept[i])], axis=0, out=own)
-                    emitted[i] = emitted[i] & inliers(windows[i], of_window, max_norm_ratio)
+                    if max_norm_ratio is not None:
+                        emitted[i] = emitted[i] & inliers(windows[i], of_window, max_norm_ratio)
     assert rows is not None  # a pool is not empty
     if max_norm_ratio is not None:
         rows = rows[np.concatenate([e[k] for e, k in zip(emitted, kept, strict=True)])]
@@ -124,11 +125,13 @@ def batches(windows: list[Window], max_batch_tokens: int) -> Iterator[list[int]]
 
     A batch has at most `max_batch_tokens`, padding included, or one window that is longer.
     """
-    order = sorted(range(len(windows)), key=lambda i: -len(windows[i].ids))
-    while order:
-        n_windows = max(1, max_batch_tokens // len(windows[order[0]].ids))
-        yield order[:n_windows]
-        order = order[n_windows:]
+    lengths = [len(window.ids) for window in windows]
+    order = sorted(range(len(windows)), key=lengths.__getitem__, reverse=True)
+    start = 0
+    while start < len(order):
+        n_windows = max(1, max_batch_tokens // lengths[order[start]])
+        yield order[start : start + n_windows]
+        start += n_windows
 
 
 def collate(language_model: LanguageModel, windows: list[Window]) -> dict[str, Tensor]:
