@@ -68,6 +68,7 @@ def _chunk(
     """Run the windows in batches and put each one's rows where they belong."""
     kept = [window.kept for window in windows]
     stops = np.cumsum([np.count_nonzero(keeps) for keeps in kept])
+    places = list(map(slice, [0, *stops[:-1]], stops))
     emitted = list(kept)
     rows: Floats | None = None  # its width is known when the first batch has run
     with reader(language_model.network, language_model.blocks) as read:
@@ -78,14 +79,25 @@ def _chunk(
                 rows = np.empty(shape, dtype=np.float32)
             for layer, states in enumerate(map(as_floats, hidden)):
                 for i, of_window in zip(batch, states, strict=True):
-                    own = rows[stops[i] - np.count_nonzero(kept[i]) : stops[i], layer]
-                    np.compress(kept[i], of_window[: len(kept[i])], axis=0, out=own)
+                    place, tokens = rows[places[i], layer], of_window[: len(kept[i])]
+                    np.compress(kept[i], tokens, axis=0, out=place)
                     if max_norm_ratio is not None:
                         emitted[i] = emitted[i] & inliers(windows[i], of_window, max_norm_ratio)
     assert rows is not None  # a pool is not empty
     if max_norm_ratio is not None:
-        rows = rows[np.concatenate([e[k] for e, k in zip(emitted, kept, strict=True)])]
+        stay = [emits[keeps] for emits, keeps in zip(emitted, kept, strict=True)]
+        rows = _closed_up(rows, places, stay)
     return Chunk(rows.reshape(len(rows), prod(rows.shape[1:])), windows, emitted)
+
+
+def _closed_up(rows: Floats, places: list[slice], stay: list[Bools]) -> Floats:
+    """Return the rows that stay, moved together in place: no second block in memory."""
+    filled = 0
+    for place, stays in zip(places, stay, strict=True):
+        moved = rows[place][stays]
+        rows[filled : filled + len(moved)] = moved
+        filled += len(moved)
+    return rows[:filled]
 
 
 def as_floats(hidden: Tensor) -> Floats:

@@ -260,12 +260,15 @@ def test_texts_are_read_as_blocks_are_taken(activations):
     assert taken * len(activations().return_tokens(["the cat sat"])) <= sum(sizes) + 64 * 12
 
 
-@pytest.mark.parametrize(("layer", "pooling"), [(1, "tokens"), ([0, 2], "tokens"), (1, "mean")])
-def test_no_more_than_one_block_is_in_memory(pythia_tokenizer, layer, pooling):
+@pytest.mark.parametrize(
+    ("layer", "options"),
+    [(1, {}), ([0, 2], {}), (1, {"pooling": "mean"}), (1, {"max_norm_ratio": 2})],
+)
+def test_no_more_than_one_block_is_in_memory(pythia_tokenizer, layer, options):
     # Wide, so that the rows outweigh the token ids.
     model = build_model("gpt_neox", hidden_size=512)
     transformer = LLMActivationTransformer(
-        model, layer, tokenizer=pythia_tokenizer, pooling=pooling, max_batch_tokens=128
+        model, layer, tokenizer=pythia_tokenizer, max_batch_tokens=128, **options
     )
     blocks = transformer.iter_transform(itertools.repeat(TEXTS[2]))
     next(blocks)
