@@ -2,20 +2,18 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import KW_ONLY, dataclass
-from itertools import product
-from numbers import Integral
 from operator import methodcaller
 from typing import Annotated, Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn import get_config
-from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
+from sklearn.base import TransformerMixin
 from sklearn.utils import Tags
 from tqdm.auto import tqdm
 
+from sklearn_aensae.llm.columns import NamesColumns
 from sklearn_aensae.llm.extraction import Chunk, extract
-from sklearn_aensae.llm.lifecycle import KeepsLanguageModel
 from sklearn_aensae.llm.options import windows
 from sklearn_aensae.llm.pooling import POOLINGS, Floats
 from sklearn_aensae.llm.tokens import Window, token_table
@@ -34,9 +32,7 @@ from sklearn_aensae.params import AtLeast, Boolean, OneOf
 
 
 @dataclass(eq=False, repr=False)
-class LLMActivationTransformer(
-    ClassNamePrefixFeaturesOutMixin, TransformerMixin, KeepsLanguageModel
-):
+class LLMActivationTransformer(TransformerMixin, NamesColumns):
     r"""Turn texts into the residual stream of a language model after block `layer`.
 
     For the tokens :math:`t_1, \dots, t_n` of a text, row :math:`i` is
@@ -252,33 +248,6 @@ class LLMActivationTransformer(
                 part for chunk in chunks for part in zip(chunk.windows, chunk.emitted, strict=True)
             ]
         return token_table(self._language_model().tokenizer, parts)
-
-    def get_feature_names_out(self, input_features: Any = None) -> NDArray[Any]:
-        """Return the names of the columns, which need the model's config and not its weights.
-
-        Parameters
-        ----------
-        input_features : None
-            Ignored.
-
-        Returns
-        -------
-        names : ndarray of shape (n_layers * hidden_size,), object
-            "llmactivationtransformer0", ...; with a list of layers, which are named as in `layer`,
-            "llmactivationtransformer_layer2_0", ...
-        """
-        if isinstance(self.layer, Integral):
-            names: NDArray[Any] = super().get_feature_names_out(input_features)
-            return names
-        model, prefix = self._language_model(), type(self).__name__.lower()
-        columns = product(model.layers, range(model.hidden_size))
-        return np.array([f"{prefix}_layer{layer}_{i}" for layer, i in columns], dtype=object)
-
-    @property
-    def _n_features_out(self) -> int:
-        """Width of the output; reads the model's config, not its weights."""
-        model = self._language_model()
-        return model.hidden_size * len(model.layers)
 
     def _groups(self, texts: Iterable[str]) -> Iterator[list[Window]]:
         """Cut texts into windows."""

@@ -199,18 +199,6 @@ def test_pipeline_from_texts_to_token_rows(activations):
     assert pipeline.transform(["a dog"]).shape == (len(activations().return_tokens(["a dog"])), 2)
 
 
-def test_feature_names_need_no_weights(activations, monkeypatch):
-    monkeypatch.setattr("transformers.AutoModel.from_pretrained", None)
-    names = activations().get_feature_names_out()
-    assert names.tolist() == [f"llmactivationtransformer{i}" for i in range(16)]
-
-
-def test_feature_names_of_several_layers_are_told_apart(activations, monkeypatch):
-    monkeypatch.setattr("transformers.AutoModel.from_pretrained", None)
-    names = activations([2, -3]).get_feature_names_out().tolist()
-    assert names == [f"llmactivationtransformer_layer{j}_{i}" for j in (2, -3) for i in range(16)]
-
-
 def test_several_layers_are_a_parameter_like_another(activations):
     transformer = activations([0, 2]).set_output(transform="pandas")
     before = joblib.hash(transformer)
