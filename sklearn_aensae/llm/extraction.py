@@ -18,6 +18,7 @@ from sklearn_aensae.llm.tokens import Bools, Window
 # Windows are sorted by length among these. Lengths uniform in 8 to 256 are then padded by 6 %,
 # whatever the size of a batch; 8 batches would make it 10 %, 32 would make it 4 %.
 _BATCHES_PER_POOL = 16
+_MOST_PADDING = 0.12  # of a batch: few texts, or one long among short, would be padded by more
 
 
 class Chunk(NamedTuple):
@@ -135,14 +136,20 @@ def pools(groups: Iterable[list[Window]], max_batch_tokens: int) -> Iterator[lis
 def batches(windows: list[Window], max_batch_tokens: int) -> Iterator[list[int]]:
     """Yield indices of windows, the longest first, so that a batch holds like lengths.
 
-    A batch has at most `max_batch_tokens`, padding included, or one window that is longer.
+    A batch has at most `max_batch_tokens`, padding included, or one window that is longer; and it
+    ends before more than 12 % of it would be padding.
     """
     lengths = [len(window.ids) for window in windows]
     order = sorted(range(len(windows)), key=lengths.__getitem__, reverse=True)
     start = 0
     while start < len(order):
-        n_windows = max(1, max_batch_tokens // lengths[order[start]])
-        yield order[start : start + n_windows]
+        longest = lengths[order[start]]
+        candidates = order[start : start + max(1, max_batch_tokens // longest)]
+        filled = np.cumsum([lengths[i] for i in candidates])
+        # The share of tokens only falls as shorter windows follow.
+        dense = filled >= (1 - _MOST_PADDING) * longest * np.arange(1, len(filled) + 1)
+        n_windows = int(np.count_nonzero(dense))
+        yield candidates[:n_windows]
         start += n_windows
 
 

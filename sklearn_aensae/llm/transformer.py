@@ -86,8 +86,9 @@ class LLMActivationTransformer(TransformerMixin, NamesColumns):
         Path of the list of blocks, such as "transformer.h". None searches for it.
     max_batch_tokens : int, default=2048
         Tokens in a forward pass, padding included; a window that is longer goes alone. Windows
-        are sorted by length among about 16 batches, whose rows are in memory at a time. It
-        changes speed and memory, and the rows by rounding only.
+        are sorted by length among about 16 batches, whose rows are in memory at a time, and no
+        batch is padded by more than 12 %. It changes speed and memory, and the rows by rounding
+        only.
     dtype : {"float32", "float16", "bfloat16"} or None, default=None
         What the model computes in; None is the checkpoint's own. Rows are float32 always.
     device : str, default="auto"

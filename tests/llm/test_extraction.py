@@ -22,14 +22,17 @@ def test_pools_keep_groups_whole_and_lose_none():
 
 
 def test_batches_hold_like_lengths():
-    lengths = [4, 1, 9, 2, 8]
+    lengths = [4, 1, 9, 2, 9, 1]
+    taken = list(batches([window(n) for n in lengths], max_batch_tokens=18))
+    assert [[lengths[i] for i in batch] for batch in taken] == [[9, 9], [4], [2], [1, 1]]
     taken = list(batches([window(n) for n in lengths], max_batch_tokens=8))
-    assert [[lengths[i] for i in batch] for batch in taken] == [[9], [8], [4, 2], [1]]
+    assert [[lengths[i] for i in batch] for batch in taken] == [[9], [9], [4], [2], [1, 1]]
 
 
+@pytest.mark.parametrize("n_windows", [1, 50, 4000])
 @pytest.mark.parametrize("max_batch_tokens", [512, 2048, 4096])
-def test_padding_is_below_an_eighth_and_batches_below_their_limit(max_batch_tokens):
-    lengths = np.random.default_rng(0).integers(8, 257, size=4000)
+def test_padding_and_batches_are_below_their_limits(max_batch_tokens, n_windows):
+    lengths = np.random.default_rng(0).integers(8, 257, size=n_windows)
     shapes = []
     for pool in pools(([window(n)] for n in lengths), max_batch_tokens):
         taken = list(batches(pool, max_batch_tokens))
