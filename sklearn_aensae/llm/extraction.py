@@ -16,7 +16,7 @@ from sklearn_aensae.llm.pooling import Floats, pool
 from sklearn_aensae.llm.tokens import Bools, Window
 
 # Windows are sorted by length among these. Lengths uniform in 8 to 256 are then padded by 4 %, for
-# batches of 1024 to 4096 tokens; a pool of 8 batches would make it 6 %, one of 32 would make it 3 %.
+# batches of 1024 to 4096 tokens; 8 batches would make it 6 %, 32 would make it 3 %.
 _BATCHES_PER_POOL = 16
 _MOST_PADDING = 0.12  # of a batch: few texts, or one long among short, would be padded by more
 
