@@ -1,10 +1,11 @@
-"""The blocks of a language model: find them, read one's output, or put another in its place."""
+"""The blocks of a language model: find them, read their outputs, or put another in place."""
 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from functools import partial
 from typing import Any
 
 import torch
@@ -41,34 +42,59 @@ def _sizes(lists: Mapping[str, nn.ModuleList]) -> str:
     return ", ".join(f"{name!r} ({len(found)})" for name, found in lists.items()) or "none"
 
 
-def check_layer(layer: int, n_blocks: int) -> int:
-    """Return `layer` counted from the first block, or say how many there are."""
-    if not -n_blocks <= layer < n_blocks:
+def check_layers(layers: Sequence[int], n_blocks: int) -> list[int]:
+    """Return `layers` counted from the first block, or say how many blocks there are."""
+    for layer in layers:
+        if not -n_blocks <= layer < n_blocks:
+            raise ValueError(
+                f"layer={layer} is out of range: the model has {n_blocks} blocks, so layer is in "
+                f"[0, {n_blocks - 1}], or in [-{n_blocks}, -1] counted from the last."
+            )
+    counted = [int(layer) % n_blocks for layer in layers]
+    if len(set(counted)) < len(counted):
         raise ValueError(
-            f"layer={layer} is out of range: the model has {n_blocks} blocks, so layer is in "
-            f"[0, {n_blocks - 1}], or in [-{n_blocks}, -1] counted from the last."
+            f"layer={list(layers)} names a block twice: the model has {n_blocks} blocks."
         )
-    return layer % n_blocks
+    return counted
 
 
 class _Reached(Exception):
-    """The wanted block has answered; the blocks after it need not run."""
+    """The wanted blocks have answered; those after them need not run."""
 
 
-def read_block(model: Any, block: nn.Module, inputs: Mapping[str, Tensor]) -> Tensor:
-    """Return the output of `block`, shape (batch, tokens, features); later blocks do not run."""
-    read: list[Tensor] = []
+@contextmanager
+def reader(
+    model: Any, blocks: Sequence[nn.Module]
+) -> Iterator[Callable[[Mapping[str, Tensor]], list[Tensor]]]:
+    """Give a function from inputs to the outputs of `blocks`; blocks after them do not run.
 
-    def stop(module: nn.Module, args: Any, output: Any) -> None:
-        read.append(_hidden_state(output))
-        raise _Reached
+    Each output has shape (batch, tokens, features). Inside the context the model is in evaluation
+    mode and hooked; after it, it is as it was.
+    """
+    read: dict[int, Tensor] = {}
 
-    with _hooked(block, stop):
-        try:
-            _forward(model, inputs)
-        except _Reached:
-            return read[0]
-    raise RuntimeError(f"{type(model).__name__} answered without running the chosen block.")
+    def keep(index: int, module: nn.Module, args: Any, output: Any) -> None:
+        hidden = _hidden_state(output)
+        if len(read.keys() | {index}) == len(blocks):
+            read[index] = hidden
+            raise _Reached
+        # A copy, because the model goes on and may write into its own tensor.
+        read[index] = hidden.clone()
+
+    with ExitStack() as stack:
+        for index, block in enumerate(blocks):
+            stack.enter_context(_hooked(block, partial(keep, index)))
+        forward = stack.enter_context(_inference(model))
+
+        def run(inputs: Mapping[str, Tensor]) -> list[Tensor]:
+            read.clear()
+            try:
+                forward(**inputs)
+            except _Reached:
+                return [read.pop(index) for index in range(len(blocks))]
+            raise RuntimeError(f"{type(model).__name__} answered without running a chosen block.")
+
+        yield run
 
 
 def edit_block(
@@ -80,8 +106,8 @@ def edit_block(
         edited = edit(_hidden_state(output))
         return edited if isinstance(output, Tensor) else (edited, *output[1:])
 
-    with _hooked(block, replace):
-        logits: Tensor = _forward(model, inputs).logits
+    with _hooked(block, replace), _inference(model) as forward:
+        logits: Tensor = forward(**inputs).logits
         return logits
 
 
@@ -101,8 +127,9 @@ def _hooked(block: nn.Module, hook: Callable[..., Any]) -> Iterator[None]:
         handle.remove()
 
 
-def _forward(model: Any, inputs: Mapping[str, Tensor]) -> Any:
-    """Run the model without gradients, dropout or cache, and leave its modes as they were."""
+@contextmanager
+def _inference(model: Any) -> Iterator[Callable[..., Any]]:
+    """Give the model without gradients, dropout or cache; leave its modes as they were."""
     in_training = [module for module in model.modules() if module.training]
     # Some encoders know no cache; the others would fill one for nothing.
     cache = {"use_cache": False} if _accepts(model, "use_cache") else {}
@@ -110,7 +137,7 @@ def _forward(model: Any, inputs: Mapping[str, Tensor]) -> Any:
     try:
         # Not inference_mode: its tensors could not enter a later backward pass.
         with torch.no_grad():
-            return model(**inputs, **cache)
+            yield partial(model, **cache)
     finally:
         for module in in_training:
             module.training = True

@@ -1,4 +1,4 @@
-"""From the name of a language model to its weights, tokenizer and block, each loaded when asked."""
+"""From the name of a language model to its weights, tokenizer and blocks, each when asked."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import Any
 from torch import nn
 
 from sklearn_aensae._devices import resolve_device
-from sklearn_aensae.llm.blocks import check_layer, find_blocks
+from sklearn_aensae.llm.blocks import check_layers, find_blocks
 from sklearn_aensae.llm.errors import explained
 
 # Families whose first blocks are the same whatever follows them (tested on each). Not all are:
@@ -28,7 +28,7 @@ class LanguageModel:
     """A language model by name or by reference; equal fields mean the same loaded model."""
 
     source: Any
-    layer: int
+    layers: tuple[int, ...]
     tokenizer_source: Any = None
     block_path: str | None = None
     dtype: str | None = None
@@ -59,29 +59,35 @@ class LanguageModel:
 
     @cached_property
     def network(self) -> Any:
-        """The model itself; by name, without the blocks after `layer` where that is safe."""
-        return self._network_and_block[0]
+        """The model itself; by name, without the blocks after `layers` where that is safe."""
+        return self._network_and_blocks[0]
 
-    @cached_property
+    @property
+    def blocks(self) -> list[nn.Module]:
+        """The blocks whose outputs are the residual stream after `layers`, in their order."""
+        return self._network_and_blocks[1]
+
+    @property
     def block(self) -> nn.Module:
-        """The block whose output is the residual stream after `layer`."""
-        return self._network_and_block[1]
+        """The one block of a model with one layer."""
+        (block,) = self.blocks
+        return block
 
     @cached_property
-    def _network_and_block(self) -> tuple[Any, nn.Module]:
-        """Load the weights, then find the block."""
+    def _network_and_blocks(self) -> tuple[Any, list[nn.Module]]:
+        """Load the weights, then find the blocks."""
         if isinstance(self.source, nn.Module):
             blocks = find_blocks(self.source, self.block_path)
-            return self.source, blocks[check_layer(self.layer, len(blocks))]
+            return self.source, [blocks[i] for i in check_layers(self.layers, len(blocks))]
         text_config = self.config.get_text_config()
         n_blocks = None
         known = self.config.model_type in _TRUNCATABLE and self.block_path is None
         if known and not self.with_head:
             n_blocks = text_config.num_hidden_layers
-            text_config.num_hidden_layers = check_layer(self.layer, n_blocks) + 1
+            text_config.num_hidden_layers = max(check_layers(self.layers, n_blocks)) + 1
         network = self._load_weights()
         blocks = find_blocks(network, self.block_path)
-        return network, blocks[check_layer(self.layer, n_blocks or len(blocks))]
+        return network, [blocks[i] for i in check_layers(self.layers, n_blocks or len(blocks))]
 
     def _load_weights(self) -> Any:
         """Load the weights on the device, and warn of those that the checkpoint lacks."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from sklearn_aensae.llm.loading import LanguageModel
@@ -12,7 +13,7 @@ def language_model(options: Any, *, with_head: bool = False) -> LanguageModel:
     """Describe the model that `options`, an LLMActivationTransformer, names; load nothing."""
     return LanguageModel(
         source=options.model,
-        layer=options.layer,
+        layers=layers(options.layer),
         tokenizer_source=options.tokenizer,
         block_path=options.block_path,
         dtype=options.dtype,
@@ -22,6 +23,11 @@ def language_model(options: Any, *, with_head: bool = False) -> LanguageModel:
         with_head=with_head,
         verbose=options.verbose,
     )
+
+
+def layers(layer: Any) -> tuple[int, ...]:
+    """Return the indices that `layer`, one or several, names."""
+    return tuple(layer) if isinstance(layer, Iterable) else (layer,)
 
 
 def windows(options: Any, model: LanguageModel) -> Windows:

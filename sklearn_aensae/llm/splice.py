@@ -37,7 +37,7 @@ class Losses:
 def spliced_losses(
     language_model: LanguageModel,
     groups: Iterable[list[Window]],
-    batch_size: int,
+    max_batch_tokens: int,
     max_norm_ratio: float | None,
     edits: Mapping[str, Edit],
 ) -> Losses:
@@ -47,8 +47,8 @@ def spliced_losses(
     """
     losses = Losses(0, dict.fromkeys(("clean", *edits), 0.0), 0.0)
     first_edit = next(iter(edits))
-    for pool in pools(groups, batch_size):
-        for batch in batches(pool, batch_size):
+    for pool in pools(groups, max_batch_tokens):
+        for batch in batches(pool, max_batch_tokens):
             windows = [pool[i] for i in batch]
             losses.n_tokens += sum(int(window.fresh[1:].sum()) for window in windows)
             runs = _runs(language_model, windows, max_norm_ratio, edits)

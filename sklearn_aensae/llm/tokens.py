@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import islice
 from typing import Any, NamedTuple
 
@@ -86,8 +87,10 @@ class Windows:
         index, texts = 0, iter(texts)
         while chunk := list(islice(texts, _TEXTS_PER_CALL)):
             # verbose=False: a text longer than the context is dealt with here, not warned of.
-            encoded = self.tokenizer(chunk, add_special_tokens=False, verbose=False)["input_ids"]
-            for ids in encoded:
+            encoded = self.tokenizer(
+                chunk, add_special_tokens=False, return_attention_mask=False, verbose=False
+            )
+            for ids in encoded["input_ids"]:
                 if not len(ids):
                     raise ValueError(f"Text {index} is empty: it has no tokens.")
                 yield index, np.asarray(ids, dtype=np.int64)
@@ -134,13 +137,21 @@ class Windows:
         """Surround a piece of the stream; its first `seen` tokens were shown before."""
         # A text that spells out the BOS itself must not get a second one.
         prefix = self.prefix if self.prefix[-1:] != [body[0, 0]] else self.prefix[:-1]
-        before, after = (
-            _origin(ids, body[at, 1], ADDED) for ids, at in ((prefix, 0), (self.suffix, -1))
-        )
-        ids, text, position = np.concatenate((before, body, after)).T
+        if prefix or self.suffix:
+            before = _origin(prefix, body[0, 1], ADDED)
+            after = _origin(self.suffix, body[-1, 1], ADDED)
+            body = np.concatenate((before, body, after))
+        ids, text, position = body.T
         fresh = np.ones(len(ids), dtype=bool)
         fresh[len(prefix) : len(prefix) + seen] = False
-        return Window(ids, text, position, fresh, ~np.isin(ids, self.excluded))
+        return Window(ids, text, position, fresh, self._usable.take(ids, mode="clip"))
+
+    @cached_property
+    def _usable(self) -> Bools:
+        """Whether each id is not excluded; the last entry stands for all ids above."""
+        usable = np.ones(max(self.excluded, default=-1) + 2, dtype=bool)
+        usable[np.asarray(self.excluded, dtype=np.int64)] = False
+        return usable
 
 
 def _origin(ids: Any, text: int, position: Any) -> Ints:

@@ -1,18 +1,19 @@
 """LLMActivationTransformer: texts in, a language model's residual stream after one block out."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import KW_ONLY, dataclass
+from operator import methodcaller
 from typing import Annotated, Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn import get_config
-from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
+from sklearn.base import TransformerMixin
 from sklearn.utils import Tags
 from tqdm.auto import tqdm
 
+from sklearn_aensae.llm.columns import NamesColumns
 from sklearn_aensae.llm.extraction import Chunk, extract
-from sklearn_aensae.llm.lifecycle import KeepsLanguageModel
 from sklearn_aensae.llm.options import windows
 from sklearn_aensae.llm.pooling import POOLINGS, Floats
 from sklearn_aensae.llm.tokens import Window, token_table
@@ -31,9 +32,7 @@ from sklearn_aensae.params import AtLeast, Boolean, OneOf
 
 
 @dataclass(eq=False, repr=False)
-class LLMActivationTransformer(
-    ClassNamePrefixFeaturesOutMixin, TransformerMixin, KeepsLanguageModel
-):
+class LLMActivationTransformer(TransformerMixin, NamesColumns):
     r"""Turn texts into the residual stream of a language model after block `layer`.
 
     For the tokens :math:`t_1, \dots, t_n` of a text, row :math:`i` is
@@ -51,8 +50,10 @@ class LLMActivationTransformer(
     ----------
     model : str, path or PreTrainedModel
         Hub name, folder, or a loaded model, which is used as it is and never changed.
-    layer : int
-        Index of the block, from 0; negative values count from the last block.
+    layer : int or list of int
+        Index of the block, from 0; negative values count from the last block. Several are read in
+        one pass, which costs what the last of them costs, and stand side by side in a row, in the
+        order given: ``X.reshape(len(X), len(layer), -1)[:, j]`` are the rows of ``layer[j]``.
     tokenizer : str, path, PreTrainedTokenizerBase or None, default=None
         None is the model's own, by its name.
     pooling : {"tokens", "last", "mean", "max"}, default="tokens"
@@ -79,12 +80,15 @@ class LLMActivationTransformer(
         Give no rows for the tokenizer's special tokens, wherever they come from; the model reads
         them all the same. Norms of a BOS and other attention sinks are often far above the rest.
     max_norm_ratio : float or None, default=None
-        Give no rows for tokens whose norm is above this multiple of the median norm in their
-        window (10 is common); `n_dropped_` counts them. None keeps all.
+        Give no rows for tokens whose norm, after any of the layers, is above this multiple of the
+        median norm in their window (10 is common); `n_dropped_` counts them. None keeps all.
     block_path : str or None, default=None
         Path of the list of blocks, such as "transformer.h". None searches for it.
-    batch_size : int, default=8
-        Windows per forward pass. Eight batches, sorted by length, are in memory at a time.
+    max_batch_tokens : int, default=2048
+        Tokens in a forward pass, padding included; a window that is longer goes alone. Windows
+        are sorted by length among about 16 batches, whose rows are in memory at a time, and no
+        batch is padded by more than 12 %. It changes speed and memory, and the rows by rounding
+        only.
     dtype : {"float32", "float16", "bfloat16"} or None, default=None
         What the model computes in; None is the checkpoint's own. Rows are float32 always.
     device : str, default="auto"
@@ -133,7 +137,7 @@ class LLMActivationTransformer(
     """
 
     model: Annotated[Any, MODEL]
-    layer: Annotated[int, LAYER]
+    layer: Annotated[int | Sequence[int], LAYER]
     _: KW_ONLY
     tokenizer: Any = None
     pooling: Annotated[str, OneOf("tokens", *POOLINGS)] = "tokens"
@@ -145,7 +149,7 @@ class LLMActivationTransformer(
     exclude_special_tokens: Annotated[bool, Boolean()] = True
     max_norm_ratio: Annotated[float | None, RATIO] = None
     block_path: Annotated[str | None, OPTIONAL_NAME] = None
-    batch_size: Annotated[int, AtLeast(1)] = 8
+    max_batch_tokens: Annotated[int, AtLeast(1)] = 2048
     dtype: Annotated[str | None, DTYPE] = None
     device: Annotated[str, NAME] = "auto"
     trust_remote_code: Annotated[bool, Boolean()] = False
@@ -181,15 +185,14 @@ class LLMActivationTransformer(
 
         Returns
         -------
-        activations : ndarray of shape (n_rows, hidden_size), float32
-            A row per token or, pooled, per text.
+        activations : ndarray of shape (n_rows, n_layers * hidden_size), float32
+            A row per token or, pooled, per text; layer by layer.
         """
         check_params(self)
         # Token ids are small beside activations: cut first, count, and hold the rows only once.
         groups = list(self._groups(check_texts(X)))
         rows, filled = np.empty((0, 0), dtype=np.float32), 0
-        for chunk in self._chunks(groups):
-            block = chunk.pooled(self.pooling)
+        for block in self._blocks(groups):
             if not filled:
                 rows = np.empty((self._most_rows(groups), block.shape[1]), dtype=np.float32)
             rows[filled : filled + len(block)] = block
@@ -198,7 +201,7 @@ class LLMActivationTransformer(
         return self._indexed(rows, X)
 
     def iter_transform(self, X: Iterable[str]) -> Iterator[Floats]:
-        """Yield the activations in blocks, and hold no more than a few batches.
+        """Yield the activations in blocks, and hold no more than the block that is being made.
 
         Parameters
         ----------
@@ -207,12 +210,11 @@ class LLMActivationTransformer(
 
         Yields
         ------
-        block : ndarray of shape (n_rows, hidden_size), float32
+        block : ndarray of shape (n_rows, n_layers * hidden_size), float32
             The next rows of what `transform` returns.
         """
         check_params(self)
-        chunks = self._chunks(self._groups(each_text(X)))
-        return (chunk.pooled(self.pooling) for chunk in chunks)
+        return self._blocks(self._groups(each_text(X)))
 
     def return_tokens(self, X: Any) -> NDArray[Any]:
         """Return what each row of `transform` is the activation of.
@@ -248,23 +250,30 @@ class LLMActivationTransformer(
             ]
         return token_table(self._language_model().tokenizer, parts)
 
-    @property
-    def _n_features_out(self) -> int:
-        """Width of the output; reads the model's config, not its weights."""
-        return self._language_model().hidden_size
-
     def _groups(self, texts: Iterable[str]) -> Iterator[list[Window]]:
         """Cut texts into windows."""
         return windows(self, self._language_model()).groups(texts)
 
     def _chunks(self, groups: Iterable[list[Window]]) -> Iterator[Chunk]:
         """Run the windows; count at the end what the norm filter dropped."""
-        shown = tqdm(groups, disable=not self.verbose, unit="window" if self.packing else "text")
+        shown: Iterable[list[Window]] = tqdm(
+            groups, disable=not self.verbose, unit="window" if self.packing else "text"
+        )
+        if self.pooling == "tokens":  # a long text need not be in one block
+            shown = ([window] for group in shown for window in group)
         n_dropped = 0
-        for chunk in extract(self._language_model(), shown, self.batch_size, self.max_norm_ratio):
+        for chunk in extract(
+            self._language_model(), shown, self.max_batch_tokens, self.max_norm_ratio
+        ):
             n_dropped += chunk.n_dropped
             yield chunk
+            del chunk  # or it would be in memory while the next is made
         self.n_dropped_ = n_dropped
+
+    def _blocks(self, groups: Iterable[list[Window]]) -> Iterator[Floats]:
+        """Run the windows, and pool their rows."""
+        # Not a generator: its variable would hold a chunk while the next is made.
+        return map(methodcaller("pooled", self.pooling), self._chunks(groups))
 
     def _most_rows(self, groups: list[list[Window]]) -> int:
         """Return how many rows the windows have when no norm is out of proportion."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Sized
+from collections.abc import Iterable, Iterator, Sequence, Sized
 from numbers import Integral
 from typing import Any
 
@@ -20,8 +20,11 @@ MODEL = Where(
     ),
 )
 LAYER = Where(
-    "the index of a block: an integer, negative from the last",
-    lambda value: isinstance(value, Integral) and not isinstance(value, bool),
+    "the index of a block, an integer, negative from the last, or a list of such, each once",
+    lambda value: (
+        _is_index(value)
+        or (isinstance(value, list | tuple | range) and _are_distinct_indices(value))
+    ),
 )
 NAME = Where("a string that is not empty", lambda value: isinstance(value, str) and value != "")
 OPTIONAL_NAME = Where("None or " + NAME.text, lambda value: value is None or NAME.accepts(value))
@@ -30,6 +33,16 @@ RATIO = Where(
     lambda value: value is None or (isinstance(value, int | float) and value > 1),
 )
 DTYPE = OneOf(None, "float32", "float16", "bfloat16")
+
+
+def _is_index(value: Any) -> bool:
+    """Whether `value` is an integer."""
+    return isinstance(value, Integral) and not isinstance(value, bool)
+
+
+def _are_distinct_indices(values: Sequence[Any]) -> bool:
+    """Whether `values` are integers, at least one, and each there once."""
+    return all(map(_is_index, values)) and 0 < len(values) == len(set(values))
 
 
 def check_params(options: Any) -> None:

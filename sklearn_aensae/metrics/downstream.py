@@ -1,6 +1,7 @@
 """What a language model loses when an estimator's reconstruction replaces its activations."""
 
 from dataclasses import dataclass
+from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -89,7 +90,7 @@ def loss_recovered(
     mean : array-like of shape (hidden_size,) or None, default=None
         What the mean ablation puts in place; None is the mean over `texts`.
     **options
-        Parameters of `LLMActivationTransformer`: `max_length`, `packing`, `batch_size`, ...
+        Parameters of `LLMActivationTransformer`: `max_length`, `packing`, `max_batch_tokens`, ...
 
     Returns
     -------
@@ -136,7 +137,7 @@ def loss_recovered(
         "zero_ablated": np.zeros_like,
     }
     shown = tqdm(groups, disable=not chosen.verbose, unit="window" if chosen.packing else "text")
-    losses = spliced_losses(causal, shown, chosen.batch_size, chosen.max_norm_ratio, edits)
+    losses = spliced_losses(causal, shown, chosen.max_batch_tokens, chosen.max_norm_ratio, edits)
     return _summary(losses)
 
 
@@ -159,6 +160,11 @@ def _options(model: Any, layer: int | None, options: dict[str, Any]) -> LLMActiv
     check_params(chosen)
     if chosen.pooling != "tokens":
         raise ValueError(f"Tokens are replaced one by one: pooling={chosen.pooling!r} cannot be.")
+    if not isinstance(chosen.layer, Integral):
+        raise ValueError(
+            f"Reconstructions replace the output of one block: layer={chosen.layer!r} must be one "
+            "index; measure one layer after the other."
+        )
     return chosen
 
 
@@ -167,7 +173,7 @@ def _mean_activation(
 ) -> Floats:
     """Return the mean of all rows that the transformer gives for the windows."""
     total, n_rows = np.zeros(model.hidden_size), 0
-    for chunk in extract(model, groups, options.batch_size, options.max_norm_ratio):
+    for chunk in extract(model, groups, options.max_batch_tokens, options.max_norm_ratio):
         total += chunk.rows.sum(axis=0, dtype=np.float64)
         n_rows += len(chunk.rows)
     if not n_rows:

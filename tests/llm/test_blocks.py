@@ -6,10 +6,17 @@ import transformers
 from torch import nn
 
 from llm.tiny import FAMILIES, build_model
-from sklearn_aensae.llm.blocks import check_layer, edit_block, find_blocks, read_block
+from sklearn_aensae.llm.blocks import check_layers, edit_block, find_blocks, reader
 
 INPUTS = {"input_ids": torch.arange(12).reshape(2, 6), "attention_mask": torch.ones(2, 6)}
 PATHS = {"gpt2": "transformer.h", "gpt_neo": "transformer.h", "gpt_neox": "gpt_neox.layers"}
+
+
+def read_block(model, *blocks):
+    """Return the outputs of the blocks, or of the one, for `INPUTS`."""
+    with reader(model, blocks) as read:
+        outputs = read(INPUTS)
+        return outputs if len(blocks) > 1 else outputs[0]
 
 
 @pytest.mark.parametrize("family", FAMILIES)
@@ -35,7 +42,7 @@ def test_two_lists_ask_for_the_path():
         find_blocks(model)
     block = find_blocks(model, "encoder.block")[0]
     # The encoder runs first, so that the decoder's missing input is never asked for.
-    assert read_block(model, block, INPUTS).shape == (2, 6, 8)
+    assert read_block(model, block).shape == (2, 6, 8)
 
 
 def test_a_path_to_something_else_lists_the_paths():
@@ -47,13 +54,22 @@ def test_a_path_to_something_else_lists_the_paths():
 
 @pytest.mark.parametrize(("layer", "index"), [(0, 0), (2, 2), (-1, 2), (-3, 0)])
 def test_layers_count_from_both_ends(layer, index):
-    assert check_layer(layer, 3) == index
+    assert check_layers([layer], 3) == [index]
+
+
+def test_layers_keep_their_order():
+    assert check_layers([-1, 0], 3) == [2, 0]
+
+
+def test_a_block_named_from_both_ends_is_named_twice():
+    with pytest.raises(ValueError, match=r"layer=\[2, -1\] names a block twice.*3 blocks"):
+        check_layers([2, -1], 3)
 
 
 @pytest.mark.parametrize("layer", [3, -4])
 def test_layers_out_of_range_say_how_many_there_are(layer):
     with pytest.raises(ValueError, match=rf"layer={layer} is out of range: the model has 3 blocks"):
-        check_layer(layer, 3)
+        check_layers([0, layer], 3)
 
 
 @pytest.mark.parametrize("family", ["gpt_neox", "gpt_neo"])
@@ -63,10 +79,37 @@ def test_read_is_what_the_block_answers(family):
     with torch.no_grad():
         expected = model(**INPUTS, output_hidden_states=True).hidden_states[2]
     hooks = dict(block._forward_hooks)  # transformers leaves its own
-    read = read_block(model, block, INPUTS)
+    read = read_block(model, block)
     torch.testing.assert_close(read, expected, rtol=0, atol=0)
     assert not read.is_inference()
     assert block._forward_hooks == hooks
+
+
+@pytest.mark.parametrize("family", ["gpt_neox", "gpt_neo"])
+def test_several_blocks_are_read_in_one_run_in_the_order_asked(family):
+    model = build_model(family)
+    blocks, ran = find_blocks(model), []
+    for index, block in enumerate(blocks):
+        block.register_forward_hook(lambda *_, index=index: ran.append(index))
+    outputs = read_block(model, blocks[1], blocks[0])
+    assert ran == [0, 1]
+    for output, block in zip(outputs, (blocks[1], blocks[0]), strict=True):
+        torch.testing.assert_close(output, read_block(model, block), rtol=0, atol=0)
+
+
+def test_what_is_read_is_safe_from_a_model_that_writes_into_it():
+    class Doubles(nn.Module):
+        def forward(self, hidden):
+            return hidden.mul_(2)
+
+    class Model(nn.Sequential):
+        def forward(self, input_ids, attention_mask):
+            return super().forward(torch.ones(2, 6, 8))
+
+    model = Model(Doubles(), Doubles())
+    first, second = read_block(model, *model)
+    torch.testing.assert_close(first, torch.full((2, 6, 8), 2.0))
+    torch.testing.assert_close(second, torch.full((2, 6, 8), 4.0))
 
 
 @pytest.mark.parametrize("family", ["gpt_neox", "gpt_neo", "gpt2", "llama"])
@@ -105,7 +148,8 @@ def test_the_tuple_of_a_block_is_kept():
             return transformers.modeling_outputs.CausalLMOutput(logits=states)
 
     model, inputs = Model(), {"hidden": torch.ones(1, 2, 3)}
-    torch.testing.assert_close(read_block(model, model.block, inputs), torch.ones(1, 2, 3))
+    with reader(model, [model.block]) as read:
+        torch.testing.assert_close(read(inputs)[0], torch.ones(1, 2, 3))
     edited = edit_block(model, model.block, inputs, lambda hidden: 2 * hidden)
     torch.testing.assert_close(edited, torch.full((1, 2, 3), 2.0))
 
@@ -125,5 +169,5 @@ def test_a_failing_model_is_restored():
 
 def test_a_block_that_never_runs_is_an_error():
     model = build_model("gpt_neox")
-    with pytest.raises(RuntimeError, match="answered without running the chosen block"):
-        read_block(model, nn.Identity(), INPUTS)
+    with pytest.raises(RuntimeError, match="answered without running a chosen block"):
+        read_block(model, nn.Identity())

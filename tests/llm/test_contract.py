@@ -28,7 +28,12 @@ def pooled(activations):
 
 
 def test_constructor_stores_its_arguments():
-    given = {"model": "name", "layer": 3, "max_norm_ratio": "wrong, but stored", "batch_size": 7}
+    given = {
+        "model": "name",
+        "layer": 3,
+        "max_norm_ratio": "wrong, but stored",
+        "max_batch_tokens": 7,
+    }
     transformer = LLMActivationTransformer(**given)
     assert transformer.get_params().items() >= given.items()
     assert set(vars(transformer)) == set(transformer.get_params())
@@ -194,10 +199,15 @@ def test_pipeline_from_texts_to_token_rows(activations):
     assert pipeline.transform(["a dog"]).shape == (len(activations().return_tokens(["a dog"])), 2)
 
 
-def test_feature_names_need_no_weights(activations, monkeypatch):
-    monkeypatch.setattr("transformers.AutoModel.from_pretrained", None)
-    names = activations().get_feature_names_out()
-    assert names.tolist() == [f"llmactivationtransformer{i}" for i in range(16)]
+def test_several_layers_are_a_parameter_like_another(activations):
+    transformer = activations([0, 2]).set_output(transform="pandas")
+    before = joblib.hash(transformer)
+    frame = transformer.transform(TEXTS)
+    assert list(frame.columns) == transformer.get_feature_names_out().tolist()
+    assert transformer.layer == [0, 2]
+    assert joblib.hash(transformer) == before
+    twin = pickle.loads(pickle.dumps(clone(transformer)))
+    pd.testing.assert_frame_equal(twin.transform(TEXTS), frame)
 
 
 @pytest.mark.parametrize(("library", "frame"), [("pandas", pd.DataFrame), ("polars", pl.DataFrame)])

@@ -16,15 +16,31 @@ def window(n_tokens, *, first=1, text=0, unusable=()):
 
 
 def test_pools_keep_groups_whole_and_lose_none():
-    groups = [[window(1)] * size for size in (3, 1, 9, 30, 2)]
-    sizes = [len(pool) for pool in pools(groups, batch_size=1)]
-    assert sizes == [13, 30, 2]
+    groups = [[window(2)] * size for size in (3, 1, 13, 40, 2)]
+    sizes = [len(pool) for pool in pools(groups, max_batch_tokens=2)]
+    assert sizes == [17, 40, 2]
 
 
 def test_batches_hold_like_lengths():
-    lengths = [4, 1, 9, 2, 8]
-    taken = list(batches([window(n) for n in lengths], batch_size=2))
-    assert [[lengths[i] for i in batch] for batch in taken] == [[9, 8], [4, 2], [1]]
+    lengths = [4, 1, 9, 2, 9, 1]
+    taken = list(batches([window(n) for n in lengths], max_batch_tokens=18))
+    assert [[lengths[i] for i in batch] for batch in taken] == [[9, 9], [4], [2], [1, 1]]
+    taken = list(batches([window(n) for n in lengths], max_batch_tokens=8))
+    assert [[lengths[i] for i in batch] for batch in taken] == [[9], [9], [4], [2], [1, 1]]
+
+
+@pytest.mark.parametrize("n_windows", [1, 50, 4000])
+@pytest.mark.parametrize("max_batch_tokens", [512, 2048, 4096])
+def test_padding_and_batches_are_below_their_limits(max_batch_tokens, n_windows):
+    lengths = np.random.default_rng(0).integers(8, 257, size=n_windows)
+    shapes = []
+    for pool in pools(([window(n)] for n in lengths), max_batch_tokens):
+        taken = list(batches(pool, max_batch_tokens))
+        assert sorted(i for batch in taken for i in batch) == list(range(len(pool)))
+        shapes += [(len(batch), max(len(pool[i].ids) for i in batch)) for batch in taken]
+    sizes = np.prod(shapes, axis=1)
+    assert sizes.max() <= max_batch_tokens
+    assert 1 - lengths.sum() / sizes.sum() <= 0.12
 
 
 def test_padding_is_on_the_right_and_masked(activations):

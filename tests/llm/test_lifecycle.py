@@ -11,7 +11,7 @@ def test_the_model_is_loaded_once(activations):
     transformer = activations()
     transformer.transform(TEXTS)
     network = transformer._language_model().network
-    transformer.set_params(batch_size=2, pooling="mean").transform(TEXTS)
+    transformer.set_params(max_batch_tokens=16, pooling="mean").transform(TEXTS)
     assert transformer._language_model().network is network
 
 

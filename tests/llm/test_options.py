@@ -25,6 +25,8 @@ def test_special_tokens_are_excluded_when_asked(activations):
 
 
 def test_equal_parameters_name_the_same_model(activations):
-    assert language_model(activations()) == language_model(activations(batch_size=3, verbose=True))
+    assert language_model(activations()) == language_model(
+        activations(max_batch_tokens=24, verbose=True)
+    )
     assert language_model(activations()) != language_model(activations(dtype="float16"))
     assert language_model(activations()) != language_model(activations(), with_head=True)

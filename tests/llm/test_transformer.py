@@ -1,5 +1,7 @@
 """LLMActivationTransformer against transformers' own hidden states, and against itself."""
 
+import itertools
+import tracemalloc
 import weakref
 
 import numpy as np
@@ -23,7 +25,7 @@ def test_rows_are_transformers_hidden_states_bit_for_bit(folders, family, layer)
     folder = folders[family]
     model = transformers.AutoModelForCausalLM.from_pretrained(folder)
     tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
-    rows = LLMActivationTransformer(folder, layer, batch_size=1).transform(TEXTS)
+    rows = LLMActivationTransformer(folder, layer, max_batch_tokens=1).transform(TEXTS)
     np.testing.assert_array_equal(rows, hf_rows(model, tokenizer, TEXTS, layer))
 
 
@@ -32,8 +34,8 @@ def test_rows_after_the_last_block_are_before_the_final_norm(folders, family):
     folder = folders[family]
     model = transformers.AutoModelForCausalLM.from_pretrained(folder)
     tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
-    by_name = LLMActivationTransformer(folder, -1, batch_size=1).transform(TEXTS)
-    by_reference = LLMActivationTransformer(model, 2, batch_size=1).transform(TEXTS)
+    by_name = LLMActivationTransformer(folder, -1, max_batch_tokens=1).transform(TEXTS)
+    by_reference = LLMActivationTransformer(model, 2, max_batch_tokens=1).transform(TEXTS)
     np.testing.assert_array_equal(by_name, by_reference)
     base = model.base_model
     decoder = getattr(base, "decoder", base)
@@ -47,9 +49,49 @@ def test_negative_layers_count_from_the_last_block(activations):
     np.testing.assert_array_equal(activations(-3).transform(TEXTS), activations(0).transform(TEXTS))
 
 
+@pytest.mark.parametrize("family", FAMILIES)
+def test_several_layers_are_each_layer_bit_for_bit_side_by_side(folders, family):
+    layers = [2, 0, 1]
+    rows = LLMActivationTransformer(folders[family], layers).transform(TEXTS)
+    assert rows.shape[1] == 3 * 16
+    for j, layer in enumerate(layers):
+        alone = LLMActivationTransformer(folders[family], layer).transform(TEXTS)
+        np.testing.assert_array_equal(rows.reshape(len(rows), 3, -1)[:, j], alone)
+
+
+def test_several_layers_cost_one_pass_and_no_later_block(activations):
+    transformer = activations([1, 0])
+    network = transformer._language_model().network
+    assert len(network.layers) == 2
+    ran = []
+    for index, block in enumerate(network.layers):
+        block.register_forward_hook(lambda *_, index=index: ran.append(index))
+    transformer.transform(["a dog"])
+    assert ran == [0, 1]
+
+
+@pytest.mark.parametrize("pooling", ["last", "mean", "max"])
+def test_several_layers_are_pooled_each(activations, pooling):
+    rows = activations([0, 2], pooling=pooling).transform(TEXTS)
+    alone = [activations(layer, pooling=pooling).transform(TEXTS) for layer in (0, 2)]
+    np.testing.assert_array_equal(rows, np.hstack(alone))
+
+
+def test_a_row_of_several_layers_is_in_proportion_after_each(activations):
+    rows = activations([0, 2]).transform(TEXTS)
+    table = activations().return_tokens(TEXTS)
+    norms = np.linalg.norm(rows.reshape(len(rows), 2, 16), axis=2)
+    medians = np.array([np.median(norms[table["text"] == i], axis=0) for i in range(len(TEXTS))])
+    within = (norms <= 1.05 * medians[table["text"]]).all(axis=1)
+    filtered = activations([0, 2], max_norm_ratio=1.05)
+    np.testing.assert_array_equal(filtered.transform(TEXTS), rows[within])
+    np.testing.assert_array_equal(filtered.return_tokens(TEXTS), table[within])
+    assert filtered.n_dropped_ == (~within).sum() > 0
+
+
 def test_batches_of_unlike_lengths_give_the_same_rows_in_the_same_order(activations):
-    alone = activations(batch_size=1).transform(TEXTS * 5)
-    together = activations(batch_size=3).transform(TEXTS * 5)
+    alone = activations(max_batch_tokens=1).transform(TEXTS * 5)
+    together = activations(max_batch_tokens=24).transform(TEXTS * 5)
     np.testing.assert_allclose(together, alone, atol=1e-6)
 
 
@@ -76,7 +118,7 @@ def test_tokens_need_no_weights(activations, monkeypatch):
 
 @pytest.mark.parametrize("pooling", ["last", "mean", "max"])
 def test_pooled_rows_are_those_of_the_tokens(activations, pooling):
-    pooled = activations(pooling=pooling, batch_size=2).transform(TEXTS)
+    pooled = activations(pooling=pooling, max_batch_tokens=16).transform(TEXTS)
     tokens, table = activations().transform(TEXTS), activations().return_tokens(TEXTS)
     oracle = {"last": lambda rows: rows[-1], "mean": lambda r: r.mean(0), "max": lambda r: r.max(0)}
     expected = [oracle[pooling](tokens[table["text"] == i]) for i in range(len(TEXTS))]
@@ -114,7 +156,9 @@ def test_an_encoder_reads_the_special_tokens_that_its_tokenizer_puts_around_a_te
     model = transformers.BertModel(transformers.BertConfig(**COMMON)).eval()
     everything = hf_rows(model, tokenizer, TEXTS, 2)  # no final norm: the last block will do
     ids = np.concatenate([tokenizer(text)["input_ids"] for text in TEXTS])
-    rows = LLMActivationTransformer(model, -1, tokenizer=tokenizer, batch_size=2).transform(TEXTS)
+    rows = LLMActivationTransformer(model, -1, tokenizer=tokenizer, max_batch_tokens=16).transform(
+        TEXTS
+    )
     np.testing.assert_allclose(rows, everything[ids > 1], atol=1e-6)
 
 
@@ -125,7 +169,7 @@ def test_only_special_tokens_give_no_rows(activations):
 
 def test_packed_windows_are_those_of_the_paper(activations, whole_model):
     options = {"packing": True, "add_bos": False, "exclude_special_tokens": False}
-    transformer = activations(max_length=10, batch_size=1, **options)
+    transformer = activations(max_length=10, max_batch_tokens=1, **options)
     rows, table = transformer.transform(TEXTS), transformer.return_tokens(TEXTS)
     tokenizer = transformer._language_model().tokenizer
     stream = tokenizer("<|endoftext|>".join(TEXTS), return_tensors="pt")["input_ids"][0]
@@ -139,7 +183,7 @@ def test_packed_windows_are_those_of_the_paper(activations, whole_model):
 
 
 def test_split_windows_without_overlap_are_independent_texts(activations, long_text):
-    transformer = activations(long_texts="split", max_length=8, batch_size=1)
+    transformer = activations(long_texts="split", max_length=8, max_batch_tokens=1)
     rows, table = transformer.transform([long_text]), transformer.return_tokens([long_text])
     assert table["position"].tolist() == list(range(len(table)))
     model = transformer._language_model()
@@ -149,7 +193,7 @@ def test_split_windows_without_overlap_are_independent_texts(activations, long_t
 
 
 def test_overlapping_windows_give_each_token_once_with_more_context(activations, long_text):
-    whole = activations(long_texts="split", stride=5, max_length=8, batch_size=1)
+    whole = activations(long_texts="split", stride=5, max_length=8, max_batch_tokens=1)
     rows, table = whole.transform([long_text]), whole.return_tokens([long_text])
     assert table["position"].tolist() == list(range(len(table)))
     ids = table["token_id"]
@@ -170,7 +214,7 @@ def test_truncated_texts_are_their_beginnings(activations, long_text):
 def test_pooled_split_texts_have_one_row(activations, long_text):
     split = {"long_texts": "split", "max_length": 8}
     texts = ["a dog", long_text, "the mat"]
-    pooled = activations(pooling="mean", batch_size=1, **split).transform(texts)
+    pooled = activations(pooling="mean", max_batch_tokens=1, **split).transform(texts)
     tokens = activations(**split).transform([long_text])
     assert pooled.shape == (3, 16)
     np.testing.assert_allclose(pooled[1], tokens.mean(0), atol=1e-6)
@@ -187,21 +231,21 @@ def test_norm_filter_is_numpys_median_rule(activations):
     medians = np.array([np.median(norms[table["text"] == i]) for i in range(len(TEXTS))])
     within = norms <= 1.05 * medians[table["text"]]
     assert 0 < within.sum() < len(rows)
-    for batch_size in (1, 4):
-        filtered = activations(max_norm_ratio=1.05, batch_size=batch_size)
+    for max_batch_tokens in (1, 50):
+        filtered = activations(max_norm_ratio=1.05, max_batch_tokens=max_batch_tokens)
         np.testing.assert_allclose(filtered.transform(TEXTS), rows[within], atol=1e-6)
         assert filtered.n_dropped_ == (~within).sum()
         np.testing.assert_array_equal(filtered.return_tokens(TEXTS), table[within])
 
 
 def test_blocks_in_order_make_the_whole(activations):
-    transformer = activations(batch_size=1)
-    blocks = list(transformer.iter_transform(iter(TEXTS * 5)))
-    assert len(blocks) == 4
-    np.testing.assert_array_equal(np.concatenate(blocks), transformer.transform(TEXTS * 5))
+    transformer = activations(max_batch_tokens=20)
+    blocks = list(transformer.iter_transform(iter(TEXTS * 20)))
+    assert len(blocks) > 2
+    np.testing.assert_array_equal(np.concatenate(blocks), transformer.transform(TEXTS * 20))
 
 
-def test_memory_is_bounded_by_the_batch_not_by_the_texts(activations):
+def test_texts_are_read_as_blocks_are_taken(activations):
     taken = 0
 
     def endless():
@@ -210,10 +254,42 @@ def test_memory_is_bounded_by_the_batch_not_by_the_texts(activations):
             taken += 1
             yield "the cat sat"
 
-    blocks = activations(batch_size=2).iter_transform(endless())
+    blocks = activations(max_batch_tokens=12).iter_transform(endless())
     sizes = [len(next(blocks)) for _ in range(3)]
     assert len(set(sizes)) == 1
-    assert taken <= 3 * 16 + 64
+    assert taken * len(activations().return_tokens(["the cat sat"])) <= sum(sizes) + 64 * 12
+
+
+@pytest.mark.parametrize(
+    ("layer", "options"),
+    [(1, {}), ([0, 2], {}), (1, {"pooling": "mean"}), (1, {"max_norm_ratio": 2})],
+)
+def test_no_more_than_one_block_is_in_memory(pythia_tokenizer, layer, options):
+    # Wide, so that the rows outweigh the token ids.
+    model = build_model("gpt_neox", hidden_size=512)
+    transformer = LLMActivationTransformer(
+        model, layer, tokenizer=pythia_tokenizer, max_batch_tokens=128, **options
+    )
+    blocks = transformer.iter_transform(itertools.repeat(TEXTS[2]))
+    next(blocks)
+    tracemalloc.start()
+    try:
+        next(blocks)
+        tracemalloc.reset_peak()
+        next(blocks)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    n_values = 16 * 128 * 512 * np.size(layer)
+    assert peak < 1.3 * n_values * np.dtype(np.float32).itemsize
+
+
+def test_a_text_of_any_length_comes_in_blocks(activations):
+    long = " ".join(TEXTS * 100)
+    transformer = activations(max_batch_tokens=64, long_texts="split")
+    sizes = [len(block) for block in transformer.iter_transform([long])]
+    assert sum(sizes) == len(transformer.return_tokens([long]))
+    assert max(sizes) <= 16 * 64 + 32
 
 
 def test_a_loaded_model_runs_up_to_the_layer_and_is_left_as_it_was(pythia_tokenizer):
@@ -225,7 +301,7 @@ def test_a_loaded_model_runs_up_to_the_layer_and_is_left_as_it_was(pythia_tokeni
         block.register_forward_hook(lambda *_, index=index: ran.append(index))
     transformer = LLMActivationTransformer(model, 1, tokenizer=pythia_tokenizer)
     rows = transformer.transform(TEXTS)
-    assert ran == [0, 1]
+    assert set(ran) == {0, 1}
     assert modes == [module.training for module in model.modules()]
     model.eval()
     np.testing.assert_array_equal(transformer.transform(TEXTS), rows)

@@ -1,5 +1,6 @@
 """Parameters that are not allowed, alone or together."""
 
+import numpy as np
 import pytest
 from torch import nn
 
@@ -17,6 +18,12 @@ from sklearn_aensae.llm.validation import check_params
         ("layer", True),
         ("layer", 1.0),
         ("layer", None),
+        ("layer", []),
+        ("layer", "12"),
+        ("layer", [1, 1]),
+        ("layer", [1, True]),
+        ("layer", [1, 2.0]),
+        ("layer", {1, 2}),
         ("pooling", "sum"),
         ("max_length", 0),
         ("long_texts", "wrap"),
@@ -28,7 +35,7 @@ from sklearn_aensae.llm.validation import check_params
         ("max_norm_ratio", 1.0),
         ("max_norm_ratio", "10"),
         ("block_path", ""),
-        ("batch_size", 0),
+        ("max_batch_tokens", 0),
         ("dtype", "int8"),
         ("device", ""),
         ("trust_remote_code", "yes"),
@@ -59,6 +66,11 @@ def test_options_that_exclude_each_other(options, message):
 def test_a_loaded_model_is_not_converted(options):
     with pytest.raises(ValueError, match="dtype and device are for a model that is loaded by name"):
         check_params(LLMActivationTransformer(build_model("gpt2"), 0, **options))
+
+
+@pytest.mark.parametrize("layer", [-1, np.int64(2), [3], (2, -1), range(3)])
+def test_allowed_layers_pass(layer):
+    check_params(LLMActivationTransformer("name", layer))
 
 
 def test_allowed_values_pass(tmp_path):

@@ -54,7 +54,7 @@ def folder(tmp_path_factory, tokenizer):
 
 @pytest.fixture
 def activations(folder):
-    return LLMActivationTransformer(folder, 1, batch_size=2)
+    return LLMActivationTransformer(folder, 1, max_batch_tokens=16)
 
 
 @pytest.mark.parametrize("family", FAMILIES)
@@ -138,7 +138,8 @@ def test_value_does_not_depend_on_the_batches(activations, options):
     estimator = PCA(4).fit(activations.transform(TEXTS))
     texts = TEXTS * 4
     one, many = (
-        loss_recovered(activations, estimator, texts, batch_size=size, **options) for size in (1, 5)
+        loss_recovered(activations, estimator, texts, max_batch_tokens=size, **options)
+        for size in (1, 50)
     )
     assert dataclasses.asdict(one) == pytest.approx(dataclasses.asdict(many), rel=1e-5)
     assert one.n_tokens == many.n_tokens
@@ -150,7 +151,8 @@ def test_model_by_name_by_reference_and_by_transformer(activations, folder):
     assert isinstance(by_transformer, LossRecovered)
     for given in (folder, str(folder), model):
         assert (
-            loss_recovered(given, Constant(np.ones(16)), TEXTS, 1, batch_size=2) == by_transformer
+            loss_recovered(given, Constant(np.ones(16)), TEXTS, 1, max_batch_tokens=16)
+            == by_transformer
         )
 
 
@@ -159,7 +161,7 @@ def test_a_transformers_options_can_be_changed_and_it_is_left_alone(activations,
     changed = loss_recovered(activations, Constant(np.ones(16)), TEXTS, 0, add_bos=True)
     assert activations.get_params() == before
     assert changed == loss_recovered(
-        folder, Constant(np.ones(16)), TEXTS, 0, add_bos=True, batch_size=2
+        folder, Constant(np.ones(16)), TEXTS, 0, add_bos=True, max_batch_tokens=16
     )
 
 
@@ -190,7 +192,8 @@ def test_estimators_are_given_writable_float32_matrices(activations):
         ({"pooling": "mean"}, "pooling='mean'"),
         ({"mean": np.zeros(3)}, r"mean has shape \(3,\); it must have \(16,\)"),
         ({"layer": 7}, "layer=7 is out of range: the model has 3 blocks"),
-        ({"batch_size": 0}, "batch_size must be"),
+        ({"layer": [0, 1]}, "layer=.*must be one index"),
+        ({"max_batch_tokens": 0}, "max_batch_tokens must be"),
         ({"layers": 1}, "Invalid parameter 'layers'"),
     ],
 )

@@ -1,0 +1,46 @@
+"""The columns of activations: how many there are, and names that tell layers apart."""
+
+from __future__ import annotations
+
+from itertools import product
+from numbers import Integral
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.base import ClassNamePrefixFeaturesOutMixin
+
+from sklearn_aensae.llm.lifecycle import KeepsLanguageModel
+
+
+class NamesColumns(ClassNamePrefixFeaturesOutMixin, KeepsLanguageModel):
+    """Names the columns of one layer, or of several side by side."""
+
+    layer: Any
+
+    def get_feature_names_out(self, input_features: Any = None) -> NDArray[Any]:
+        """Return the names of the columns, which need the model's config and not its weights.
+
+        Parameters
+        ----------
+        input_features : None
+            Ignored.
+
+        Returns
+        -------
+        names : ndarray of shape (n_layers * hidden_size,), object
+            "llmactivationtransformer0", ...; with a list of layers, which are named as in `layer`,
+            "llmactivationtransformer_layer2_0", ...
+        """
+        if isinstance(self.layer, Integral):
+            names: NDArray[Any] = super().get_feature_names_out(input_features)
+            return names
+        model, prefix = self._language_model(), type(self).__name__.lower()
+        columns = product(model.layers, range(model.hidden_size))
+        return np.array([f"{prefix}_layer{layer}_{i}" for layer, i in columns], dtype=object)
+
+    @property
+    def _n_features_out(self) -> int:
+        """Width of the output; reads the model's config, not its weights."""
+        model = self._language_model()
+        return model.hidden_size * len(model.layers)
