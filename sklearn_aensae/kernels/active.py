@@ -126,8 +126,9 @@ class _ActiveEncode(Function):
         for_x = pattern.product(gradient, weight) if ctx.needs_input_grad[0] else None
         for_weight = None
         if ctx.needs_input_grad[1]:
-            out = ctx.workspace.take("encoder_gradient", tuple(weight.shape), weight)
-            for_weight = pattern.transposed_product(gradient, centered, out)
+            for_weight = pattern.transposed_product(
+                gradient, centered, ctx.workspace, "encoder_gradient"
+            )
         for_offset = -(sums @ weight) if ctx.needs_input_grad[3] else None
         return for_x, for_weight, sums, for_offset, None
 
@@ -151,8 +152,9 @@ class _ActiveDecode(Function):
         if ctx.needs_input_grad[0]:
             for_values = pattern.sampled_product(gradient, atoms)
         if ctx.needs_input_grad[1]:
-            out = ctx.workspace.take("atoms_gradient", tuple(atoms.shape), atoms)
-            for_atoms = pattern.transposed_product(values, gradient, out)
+            for_atoms = pattern.transposed_product(
+                values, gradient, ctx.workspace, "atoms_gradient"
+            )
         return for_values, for_atoms, None
 
 

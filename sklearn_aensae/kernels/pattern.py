@@ -1,5 +1,6 @@
 """Where the active codes of a batch are, and the three products that touch nothing else."""
 
+import math
 import warnings
 from functools import cached_property
 from typing import NamedTuple
@@ -8,7 +9,12 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from sklearn_aensae.kernels.workspace import Workspace
+
 __all__ = ["Pattern"]
+
+SMALL_BYTES = 2**25
+"""Up to here allocators keep memory for the next step, and a faster product may take new one."""
 
 with warnings.catch_warnings():
     # torch says once per process that its CSR layout is in beta: here, where it disturbs nobody.
@@ -86,9 +92,19 @@ class Pattern:
             include_last_offset=True,
         )
 
-    def transposed_product(self, values: Tensor, a: Tensor, out: Tensor) -> Tensor:
-        """Transposed sparse times dense, into `out`: (n_columns, n_rows) @ (n_rows, width)."""
+    def transposed_product(
+        self, values: Tensor, a: Tensor, workspace: Workspace, role: str
+    ) -> Tensor:
+        """Transposed sparse times dense: (n_columns, n_rows) @ (n_rows, width).
+
+        A large result is written into the memory that the workspace lends for `role`.
+        """
         order, rows, column_starts = self.transposed
+        shape = (self.n_columns, a.shape[1])
+        if math.prod(shape) * a.element_size() <= SMALL_BYTES:
+            by_column = Pattern(rows, column_starts, self.n_rows)
+            return by_column.product(values[order], a)
+        out = workspace.take(role, shape, a)
         matrix = torch.sparse_csr_tensor(
             column_starts,
             rows,

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from sklearn_aensae.kernels import Pattern
+from sklearn_aensae.kernels import Pattern, Workspace
 
 
 @pytest.fixture(params=[0, 0.3, 1.0], ids=["empty", "some", "full"])
@@ -21,12 +21,18 @@ def case(request):
     return Pattern(columns.int(), starts, 11), S[rows, columns], S, A, B
 
 
-def test_products(case):
+@pytest.mark.parametrize("small", [True, False])
+def test_products(case, small, monkeypatch):
+    monkeypatch.setattr("sklearn_aensae.kernels.pattern.SMALL_BYTES", 2**25 if small else 0)
     pattern, values, S, A, B = case
     np.testing.assert_allclose(pattern.product(values, B), S @ B, atol=1e-14)
-    # Memory that is lent holds anything, NaN included.
-    out = torch.full((11, 5), torch.nan, dtype=torch.float64)
-    assert pattern.transposed_product(values, A, out) is out
+    workspace = Workspace()
+    with workspace.step():
+        # Memory that is lent holds anything, NaN included.
+        workspace.take("out", (11, 5), A).fill_(torch.nan)
+    with workspace.step():
+        out = pattern.transposed_product(values, A, workspace, "out")
+        assert workspace.lends("out", out) != small
     np.testing.assert_allclose(out, S.T @ A, atol=1e-14)
     sampled = (A @ B.T)[pattern.rows, pattern.columns]
     np.testing.assert_allclose(pattern.sampled_product(A, B), sampled, atol=1e-14)
