@@ -1,5 +1,7 @@
 """The reference: the same autoencoders as plain dense autograd, written from the equations."""
 
+from collections.abc import Iterator
+
 import torch
 from torch import Tensor
 
@@ -18,20 +20,16 @@ SHARES = {"lr_warmup": 0.05, "lr_decay": 0.2, "lambda_warmup": 0.05, "start": 0.
 class Dense(Method):
     """xhat = h D + b with h from (x - b) W' + c; every product is dense.
 
-    Each step: forward, loss, backward, clipping, Adam as torch sets it up, unit-norm atoms, and
-    the count of samples since a component last fired.
+    Each step: forward, loss, backward, Adam as torch sets it up, unit-norm atoms, and the count
+    of samples since a component last fired.
     """
 
-    does = "dead-feature counts, unit-norm atoms, gradient norm clipped to 1; default Adam"
-    clips = True
+    does = "dead-feature counts, unit-norm atoms; default Adam"
     package = distribution = "torch"
     ours: type[Ours]
 
     def __init__(self, problem: Problem) -> None:
         super().__init__(problem)
-        if problem.schedules:
-            # Ours do not clip: a restated fit must not either.
-            self.clips = False
         self.variance = float((problem.X - problem.X.mean(0)).square().mean())
 
     def start(self) -> Weights:
@@ -63,11 +61,11 @@ class Dense(Method):
     def train(self, pause: Pause) -> None:
         """Train."""
         self.begin()
-        batches = self.rows_in_order(pause) if self.problem.schedules else self.batches(pause)
+        batches = self.rows_in_order(pause) if self.problem.in_order else self.batches(pause)
         for step, x in enumerate(batches):
             self.step(step, x)
 
-    def rows_in_order(self, pause: Pause):
+    def rows_in_order(self, pause: Pause) -> Iterator[Tensor]:
         """Batches in the order of the rows, as ours draws them without shuffling."""
         while True:
             for x in self.problem.X.split(self.batch_size):
@@ -81,8 +79,6 @@ class Dense(Method):
         self.last_loss = self.loss(x, codes, reconstruction, step)
         self.optimizer.zero_grad()
         self.last_loss.backward()
-        if self.clips:
-            torch.nn.utils.clip_grad_norm_(self.weights.values(), 1.0)
         self.optimizer.step()
         with torch.no_grad():
             atoms = self.weights["atoms"]

@@ -1,9 +1,11 @@
 """The contract of a competitor: a training loop that pauses after every step."""
 
+import importlib
 import importlib.util
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from importlib.metadata import version
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -64,6 +66,11 @@ class Method(ABC):
     def version(cls) -> str:
         """Version of the package."""
         return version(cls.distribution)
+
+    @classmethod
+    def load(cls) -> Any:
+        """Import the package, so that no clock runs while it does."""
+        return importlib.import_module(cls.package)
 
     @staticmethod
     def obstacle(problem: Problem) -> str | None:

@@ -1,6 +1,7 @@
 """Our estimators: real `fit` calls through skorch, paced by a callback."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
 import torch
@@ -66,10 +67,9 @@ class Ours(Method):
             "random_state": problem.seed,
             "callbacks": callbacks,
         }
-        if problem.schedules:
-            # The dense reference restates this training: it needs the order of the rows.
+        if problem.in_order:
             shared |= {"shuffle": False, "input_scaling": None}
-        else:
+        if not problem.schedules:
             shared |= {"lr_warmup": 0, "lr_decay": 0, "dead_window": NEVER}
         if "matmul_precision" in self.estimator.__dataclass_fields__:
             shared["matmul_precision"] = problem.precision
@@ -118,7 +118,7 @@ class AEN(Ours):
     estimator = AdaptiveElasticNetSAE
 
     def parameters(self) -> dict[str, Any]:
-        """Strengths; the reference restates schedules in steps."""
+        """Strengths; without schedules, the adaptive weights act from the first step."""
         strengths: dict[str, Any] = {
             "lambda_1": self.problem.lambda_1,
             "lambda_2": self.problem.lambda_2,
@@ -164,8 +164,6 @@ def initial_weights(method: type[Ours], problem: Problem) -> Weights:
             found.update({name: p.detach().clone() for name, p in parameters(net).items()})
             raise Stopped
 
-    try:
+    with suppress(Stopped):
         method(problem).make_estimator([Capture()]).fit(problem.X.numpy())
-    except Stopped:
-        pass
     return found

@@ -1,10 +1,8 @@
 """Overcomplete, through its `train_sae`, which asks its loader for a batch per step."""
 
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
-from importlib.util import find_spec
-from types import ModuleType
+from importlib import import_module
+from importlib.util import find_spec, module_from_spec
 from typing import Any
 
 import torch
@@ -13,21 +11,6 @@ from torch import Tensor
 from .method import Method, Pause
 
 __all__ = ["Overcomplete"]
-
-
-@contextmanager
-def torchvision_or_nothing() -> Iterator[None]:
-    """Let Overcomplete be imported without torchvision, which only its vision models need."""
-    if find_spec("torchvision") is not None:
-        yield
-        return
-    nothing = ModuleType("torchvision")
-    nothing.transforms = ModuleType("torchvision.transforms")
-    sys.modules["torchvision"] = nothing
-    try:
-        yield
-    finally:
-        del sys.modules["torchvision"]
 
 
 class Overcomplete(Method):
@@ -39,15 +22,20 @@ class Overcomplete(Method):
     package, distribution = "overcomplete", "overcomplete"
     sae: Any
 
+    @classmethod
+    def load(cls) -> Any:
+        """Import `overcomplete.sae` alone: the rest needs torchvision and an old matplotlib."""
+        if "overcomplete" not in sys.modules:
+            # The package as an empty shell, by which its parts are found.
+            sys.modules["overcomplete"] = module_from_spec(find_spec("overcomplete"))
+        return import_module("overcomplete.sae")
+
     def train(self, pause: Pause) -> None:
         """Train."""
-        with torchvision_or_nothing():
-            from overcomplete.sae import TopKSAE, train_sae
-
-        problem = self.problem
+        library, problem = self.load(), self.problem
         torch.manual_seed(problem.seed)
-        self.sae = TopKSAE(problem.X.shape[1], problem.n_components, top_k=problem.k)
-        train_sae(
+        self.sae = library.TopKSAE(problem.X.shape[1], problem.n_components, top_k=problem.k)
+        library.train_sae(
             self.sae,
             self.batches(pause),
             lambda x, x_hat, *others: (x - x_hat).square().mean(),

@@ -83,15 +83,17 @@ class Sparsify(Method):
     package, distribution = "sparsify", "eai-sparsify"
     trainer: Any
 
+    @classmethod
+    def load(cls) -> Any:
+        """Import sparsify without its Triton decoder, which fails on a CPU."""
+        os.environ.setdefault("SPARSIFY_DISABLE_TRITON", "1")
+        return super().load()
+
     def train(self, pause: Pause) -> None:
         """Train."""
-        # Its Triton decoder would be taken wherever Triton is installed, and fail on a CPU.
-        os.environ.setdefault("SPARSIFY_DISABLE_TRITON", "1")
-        from sparsify import SparseCoderConfig, TrainConfig, Trainer
-
-        problem = self.problem
-        coder = SparseCoderConfig(num_latents=problem.n_components, k=problem.k)
-        config = TrainConfig(
+        library, problem = self.load(), self.problem
+        coder = library.SparseCoderConfig(num_latents=problem.n_components, k=problem.k)
+        config = library.TrainConfig(
             coder,
             batch_size=1,
             optimizer="adam",
@@ -101,7 +103,7 @@ class Sparsify(Method):
             log_to_wandb=False,
             save_every=10**9,
         )
-        self.trainer = Trainer(config, Positions(problem, pause), StandIn(problem.X))
+        self.trainer = library.Trainer(config, Positions(problem, pause), StandIn(problem.X))
         self.trainer.save = pause  # at the end of training: the last step is done
         self.trainer.fit()
 

@@ -55,6 +55,9 @@ class Problem:
         Precision of float32 matrix products, as torch.set_float32_matmul_precision names them.
     schedules : bool
         Whether learning rate and penalties rise and fall (whole fits) or stay (single steps).
+    in_order : bool
+        Whether rows come in the order of `X` and unscaled, so that the dense reference can
+        restate our training; else in random order.
     seed : int
         Of weights and of the order of rows.
     """
@@ -70,6 +73,7 @@ class Problem:
     l0: float = 40.0
     precision: str = "highest"
     schedules: bool = False
+    in_order: bool = False
     seed: int = 0
 
 
