@@ -3,6 +3,7 @@
 import argparse
 import json
 import os
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ from typing import Any
 os.environ.setdefault("TQDM_DISABLE", "1")
 
 import torch
+from sklearn.exceptions import ConvergenceWarning
 
 from .child import measure
 from .growth import AXES, run_growth
@@ -60,6 +62,7 @@ def main() -> None:
         report(args)
         return
     torch.set_num_threads(args.threads)
+    warnings.filterwarnings("ignore", category=ConvergenceWarning)
     if args.part == "child":
         print(json.dumps(measure(**json.loads(args.spec))))
         return

@@ -4,14 +4,15 @@ import json
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
-from .machine import ROOT, peak_memory
-from .method import Stopped
+from .machine import ROOT, memory
+from .method import Method, Stopped
 from .problem import Problem
 from .registry import METHODS
 
@@ -50,29 +51,42 @@ def measure(method: str, data: str, n_steps: int, **parameters: Any) -> dict[str
     Returns
     -------
     dict
-        "mib": peak memory beyond that before training, with data and library loaded;
+        "mib": peak memory beyond that before training, with the data and all libraries loaded;
         "seconds": of the whole training, set-up included; "step_seconds": of each step but the
         first.
     """
     cls = METHODS[method]
-    cls.load()
+    warm_up(cls)
     problem = Problem(torch.from_numpy(np.load(data)), n_steps=n_steps, **parameters)
-    torch.set_float32_matmul_precision(problem.precision)
+    before, _ = memory()
+    started = time.perf_counter()
+    stamps = train(cls, problem, n_steps)
+    seconds = time.perf_counter() - started
+    _, peak = memory()
+    return {
+        "mib": peak - before,
+        "data_mib": problem.X.nbytes / 2**20,
+        "seconds": seconds,
+        "step_seconds": np.diff(stamps).tolist(),
+    }
+
+
+def warm_up(cls: type[Method]) -> None:
+    """Train a miniature: what libraries import late, such as optimisers, is no one's training."""
+    cls.load()
+    train(cls, Problem(torch.randn(64, 8), n_components=16, batch_size=32, k=2, l0=2, n_steps=3), 3)
+
+
+def train(cls: type[Method], problem: Problem, n_steps: int) -> list[float]:
+    """Train for some steps and return the times at which they ended."""
     stamps: list[float] = []
+    torch.set_float32_matmul_precision(problem.precision)
 
     def pause() -> None:
         stamps.append(time.perf_counter())
         if len(stamps) == n_steps:
             raise Stopped
 
-    before, started = peak_memory(), time.perf_counter()
-    try:
+    with suppress(Stopped):
         cls(problem).train(pause)
-    except Stopped:
-        pass
-    return {
-        "mib": peak_memory() - before,
-        "data_mib": problem.X.nbytes / 2**20,
-        "seconds": time.perf_counter() - started,
-        "step_seconds": np.diff(stamps).tolist(),
-    }
+    return stamps

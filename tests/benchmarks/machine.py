@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-__all__ = ["ROOT", "describe", "peak_memory"]
+__all__ = ["ROOT", "describe", "memory"]
 
 ROOT = Path(__file__).parents[2]
 STATUS = Path("/proc/self/status")
@@ -33,15 +33,12 @@ def describe() -> dict[str, Any]:
     }
 
 
-def peak_memory() -> float:
-    """Return the most memory this process has had, in MiB."""
-    if STATUS.exists():
-        # getrusage would do, but on Linux a child starts with the peak of its parent.
-        line = next(line for line in STATUS.read_text().splitlines() if line.startswith("VmHWM"))
-        return int(line.split()[1]) / 2**10
-    import resource  # not on Windows
-
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+def memory() -> tuple[float, float]:
+    """Return the memory this process has now and the most it has had, in MiB; Linux only."""
+    # getrusage gives the peak elsewhere, too, but a child starts with the peak of its parent.
+    fields = dict(line.split(":", 1) for line in STATUS.read_text().splitlines() if ":" in line)
+    now, peak = (int(fields[name].split()[0]) / 2**10 for name in ("VmRSS", "VmHWM"))
+    return now, peak
 
 
 def _cpu() -> str:

@@ -63,6 +63,7 @@ class Ours(Method):
             "batch_size": problem.batch_size,
             "max_steps": problem.n_steps,
             "learning_rate": problem.learning_rate,
+            "dead_window": NEVER,
             "device": "cpu",
             "random_state": problem.seed,
             "callbacks": callbacks,
@@ -70,7 +71,7 @@ class Ours(Method):
         if problem.in_order:
             shared |= {"shuffle": False, "input_scaling": None}
         if not problem.schedules:
-            shared |= {"lr_warmup": 0, "lr_decay": 0, "dead_window": NEVER}
+            shared |= {"lr_warmup": 0, "lr_decay": 0}
         if "matmul_precision" in self.estimator.__dataclass_fields__:
             shared["matmul_precision"] = problem.precision
         return self.estimator(problem.n_components, **(shared | self.parameters()))

@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from tqdm import tqdm
 
 from .method import Method, Pause
 from .problem import Problem
@@ -87,7 +88,10 @@ class Sparsify(Method):
     def load(cls) -> Any:
         """Import sparsify without its Triton decoder, which fails on a CPU."""
         os.environ.setdefault("SPARSIFY_DISABLE_TRITON", "1")
-        return super().load()
+        library = super().load()
+        # Its progress bar would drown the tables, and heeds no setting.
+        library.trainer.tqdm = lambda **options: tqdm(**{**options, "disable": True})
+        return library
 
     def train(self, pause: Pause) -> None:
         """Train."""

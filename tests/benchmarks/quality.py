@@ -28,20 +28,22 @@ LEARNING_RATES = {"TopK": 1e-3, "AEN": 4e-3}
 
 
 def language_model_rows(n_train: int, n_test: int) -> tuple[np.ndarray, np.ndarray, dict]:
-    """Residual stream after the second block of the packaged model, on code it has not seen."""
+    """Residual stream after the second block of the packaged model; it has not seen the test."""
     from sklearn_aensae import LLMActivationTransformer
 
-    # A token of code has about three characters; a few more do not hurt.
-    texts = {"train": load_stdlib_texts("train"), "test": load_stdlib_texts("test")}
-    wanted = {"train": 4 * n_train, "test": 4 * n_test}
-    rows = {}
     with LLMActivationTransformer(TINY_LM, layer=1, long_texts="split") as activations:
-        for side, size in wanted.items():
-            order = np.random.default_rng(0).permutation(len(texts[side]))
-            shares = [texts[side][i][: max(200, 4 * size // len(order))] for i in order]
-            rows[side] = activations.transform(shares)
-    train = np.random.default_rng(0).permutation(rows["train"])[:n_train]
-    return train, rows["test"][:n_test], {"n_components": 1_536, "lambda_1": 3e-3, "k": 32}
+        train = activations.transform(some_texts("train", 5 * n_train))
+        test = activations.transform(some_texts("test", 5 * n_test))
+    train = np.random.default_rng(0).permutation(train)[:n_train]
+    return train, test[:n_test], {"n_components": 1_536, "lambda_1": 3e-3, "k": 32}
+
+
+def some_texts(subset: str, n_characters: int) -> list[str]:
+    """Beginnings of modules of the standard library, in random order, of so many characters."""
+    texts = [text[:20_000] for text in load_stdlib_texts(subset)]
+    order = np.random.default_rng(0).permutation(len(texts))
+    ends = np.cumsum([len(texts[i]) for i in order])
+    return [texts[i] for i in order[: np.searchsorted(ends, n_characters) + 1]]
 
 
 def synthetic_rows(n_train: int, n_test: int) -> tuple[np.ndarray, np.ndarray, dict]:
