@@ -44,7 +44,9 @@ def parse() -> argparse.Namespace:
     quality = parts.add_parser("quality", parents=[common], help="2: whole fits")
     quality.add_argument("--data", choices=DATA, default="synthetic")
     quality.add_argument("--steps", type=int, default=600)
-    quality.add_argument("--n-components", type=int)
+    quality.add_argument(
+        "--set", nargs="*", default=[], metavar="NAME=VALUE", help="parameters of the Problem"
+    )
     parts.add_parser("growth", parents=[common], help="3: time and memory over sizes")
     parts.add_parser("all", parents=[common], help="everything that docs/performance.md shows")
     child = parts.add_parser("child", parents=[common], help="used by other parts")
@@ -105,7 +107,7 @@ def quality(args: argparse.Namespace) -> dict[str, Any]:
     if args.quick:
         sizes = {"n_steps": 30, "n_train": 2_000, "n_test": 500, "batch_size": 128}
         return run_quality(args.data, **sizes)
-    given = {} if args.n_components is None else {"n_components": args.n_components}
+    given = {name: json.loads(value) for name, value in (pair.split("=") for pair in args.set)}
     return run_quality(args.data, n_steps=args.steps, **given)
 
 
@@ -134,8 +136,8 @@ RUNS = {
         with_options(steps, setting="wide", precision="highest", rounds=6),
         with_options(memory, setting="S"),
         overhead,
-        with_options(quality, data="synthetic", steps=600, n_components=None),
-        with_options(quality, data="lm", steps=600, n_components=None),
+        with_options(quality, data="synthetic", steps=600, set=[]),
+        with_options(quality, data="lm", steps=600, set=[]),
         growth,
     ],
 }

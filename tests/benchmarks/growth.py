@@ -58,13 +58,12 @@ def along(
 ) -> dict[str, Any]:
     """Return times and memory along one axis."""
     method = SparseAEN if axis == "l0" else TopK
+    prepared = {size: prepare(axis, size, batch_size, folder) for size in sizes}
     runs: dict[int, list[dict[str, Any]]] = {size: [] for size in sizes}
     # The passes lie apart in time: a noisy stretch of the host spoils one at most.
     for _ in range(n_repeats):
-        for size in sizes:
-            data, n_steps, parameters = prepare(axis, size, batch_size, folder)
+        for size, (data, n_steps, parameters) in prepared.items():
             runs[size].append(train_in_child(method.name, data, n_steps, **parameters))
-            data.unlink()
     seconds = [min(cost(axis, run) for run in runs[size]) for size in sizes]
     # No less than the counter can tell: a logarithm is taken.
     mib = [max(0.1, min(run["mib"] for run in runs[size])) for size in sizes]
