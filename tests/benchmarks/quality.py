@@ -35,7 +35,7 @@ def language_model_rows(n_train: int, n_test: int) -> tuple[np.ndarray, np.ndarr
         train = activations.transform(some_texts("train", 5 * n_train))
         test = activations.transform(some_texts("test", 5 * n_test))
     train = np.random.default_rng(0).permutation(train)[:n_train]
-    return train, test[:n_test], {"n_components": 1_536, "lambda_1": 3e-3, "k": 32}
+    return train, test[:n_test], {"n_components": 1_536, "lambda_1": 6e-3, "k": 32}
 
 
 def some_texts(subset: str, n_characters: int) -> list[str]:
