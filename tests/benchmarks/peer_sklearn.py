@@ -17,7 +17,7 @@ class SklearnDictionary(Method):
     """`partial_fit` on at most 128 rows in double precision; few rounds, as it is very slow."""
 
     name, kind = "MiniBatchDictionaryLearning", "dictionary"
-    does = "coordinate descent to convergence for each row, then one pass over the atoms"
+    does = "at most 128 rows, alpha=1.5: coordinate descent for each, then a pass over the atoms"
     package, distribution = "sklearn", "scikit-learn"
 
     def __init__(self, problem: Problem) -> None:

@@ -143,32 +143,29 @@ def render_quality(result: dict[str, Any]) -> str:
     tables = []
     for kind in dict.fromkeys(method["kind"] for method in result["methods"]):
         methods = [method for method in result["methods"] if method["kind"] == kind]
-        levels = [share * methods[0]["curve"][-1][1] for share in LEVELS]
+        _, variance, l0 = methods[0]["curve"][-1]
+        # An AEN is dense at first, and reconstructs best then: a level bounds L0, too.
+        levels = [(share * variance, (2 - share) * l0) for share in LEVELS]
         rows = [
             [
                 method["name"],
-                *(time_to(level, method["curve"]) for level in levels),
+                *(time_to(*level, method["curve"]) for level in levels),
                 *(f"{v:.{d}f}" for v, d in zip(method["curve"][-1], (1, 4, 1), strict=True)),
                 f"{median(method['step_ms'][-len(method['step_ms']) // 5 :]):.1f}",
             ]
             for method in methods
         ]
-        reach = [f"s to EV {level:.3f}" for level in levels]
+        reach = [f"s to EV {least:.3f} at L0 {most:.1f}" for least, most in levels]
         header = [kind, *reach, "s in all", "final EV", "final L0", "ms per step, last fifth"]
         tables.append(table(header, rows))
     return "\n\n".join(tables)
 
 
-def time_to(level: float, curve: list[list[float]]) -> str:
-    """Seconds until the curve first crosses a level, between scores by a straight line."""
-    earlier = (0.0, float("-inf"))
-    for seconds, variance, _ in curve:
-        if variance >= level:
-            if earlier[1] == float("-inf"):
-                return f"{seconds:.1f}"
-            share = (level - earlier[1]) / (variance - earlier[1])
-            return f"{earlier[0] + share * (seconds - earlier[0]):.1f}"
-        earlier = (seconds, variance)
+def time_to(least_variance: float, most_l0: float, curve: list[list[float]]) -> str:
+    """Seconds at the first score with that explained variance at no more than that L0."""
+    for seconds, variance, l0 in curve:
+        if variance >= least_variance and l0 <= most_l0:
+            return f"{seconds:.1f}"
     return "not reached"
 
 

@@ -151,10 +151,11 @@ def test_part_2():
 
 
 def test_time_to_a_level():
-    curve = [[1.0, 0.2, 9], [2.0, 0.6, 9], [3.0, 0.5, 9]]
-    assert time_to(0.1, curve) == "1.0"
-    assert time_to(0.4, curve) == "1.5"
-    assert time_to(0.7, curve) == "not reached"
+    curve = [[1.0, 0.8, 90], [2.0, 0.5, 10], [3.0, 0.6, 9]]
+    assert time_to(0.7, 100, curve) == "1.0"
+    assert time_to(0.4, 10, curve) == "2.0"
+    assert time_to(0.55, 10, curve) == "3.0"
+    assert time_to(0.7, 10, curve) == "not reached"
 
 
 def test_part_3(monkeypatch):
