@@ -85,6 +85,11 @@ class Method(ABC):
     def reconstruct(self, x: Tensor) -> tuple[Tensor, float]:
         """Reconstruction of rows with the present weights, and the mean L0 of their codes."""
 
+    def phases(self) -> tuple[int, int]:
+        """Steps over which the learning rate of a whole fit rises and falls, as ours does."""
+        n_steps = self.problem.n_steps
+        return (n_steps // 20, n_steps // 5) if self.problem.schedules else (0, 0)
+
     def batches(self, pause: Pause) -> Iterator[Tensor]:
         """Batches in a new random order every epoch; pauses when the next one is asked for."""
         X = self.problem.X

@@ -11,7 +11,7 @@ __all__ = ["DictionaryLearning"]
 
 
 class DictionaryLearning(Method):
-    """TopKTrainer with its defaults; the warm-up of the learning rate fits a short training."""
+    """TopKTrainer with its defaults, but for the schedule of the learning rate."""
 
     name, kind = "dictionary_learning TopK", "TopK"
     does = (
@@ -27,6 +27,7 @@ class DictionaryLearning(Method):
         from dictionary_learning.trainers.top_k import TopKTrainer
 
         problem = self.problem
+        warm_up, decay = self.phases()
         self.trainer = TopKTrainer(
             steps=problem.n_steps,
             activation_dim=problem.X.shape[1],
@@ -35,7 +36,8 @@ class DictionaryLearning(Method):
             layer=0,
             lm_name="",
             lr=problem.learning_rate,
-            warmup_steps=max(1, problem.n_steps // 20),
+            warmup_steps=warm_up,
+            decay_start=problem.n_steps - decay if decay else None,
             seed=problem.seed,
             device="cpu",
         )

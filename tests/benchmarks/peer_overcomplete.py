@@ -35,14 +35,21 @@ class Overcomplete(Method):
         library, problem = self.load(), self.problem
         torch.manual_seed(problem.seed)
         self.sae = library.TopKSAE(problem.X.shape[1], problem.n_components, top_k=problem.k)
+        optimizer = torch.optim.Adam(self.sae.parameters(), lr=problem.learning_rate)
         library.train_sae(
             self.sae,
             self.batches(pause),
             lambda x, x_hat, *others: (x - x_hat).square().mean(),
-            torch.optim.Adam(self.sae.parameters(), lr=problem.learning_rate),
+            optimizer,
+            scheduler=torch.optim.lr_scheduler.LambdaLR(optimizer, self.rate),
             nb_epochs=1,
             monitoring=0,
         )
+
+    def rate(self, step: int) -> float:
+        """Factor of the learning rate in a step, counted from 0."""
+        warm_up, decay = self.phases()
+        return min(1.0, (step + 1) / (warm_up + 1), (self.problem.n_steps - step) / (decay + 1))
 
     @torch.no_grad()
     def reconstruct(self, x: Tensor) -> tuple[Tensor, float]:

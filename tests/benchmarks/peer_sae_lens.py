@@ -31,8 +31,11 @@ class SAELens(Method):
         torch.manual_seed(problem.seed)
         sizes = {"d_in": problem.X.shape[1], "d_sae": problem.n_components}
         self.sae = TopKTrainingSAE(TopKTrainingSAEConfig(k=problem.k, **sizes))
+        warm_up, decay = self.phases()
         config = SAETrainerConfig(
             total_training_samples=(problem.n_steps + 1) * self.batch_size,
+            lr_warm_up_steps=warm_up,
+            lr_decay_steps=decay,
             train_batch_size_samples=self.batch_size,
             lr=problem.learning_rate,
             lr_end=problem.learning_rate,

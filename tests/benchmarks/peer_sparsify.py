@@ -74,7 +74,7 @@ class Positions:
 
 
 class Sparsify(Method):
-    """SparseCoder with its defaults (no AuxK), trained by Adam as the other methods are."""
+    """SparseCoder with its defaults (no AuxK), by Adam; its rate decays from the start."""
 
     name, kind = "sparsify TopK", "TopK"
     does = (
@@ -102,7 +102,7 @@ class Sparsify(Method):
             batch_size=1,
             optimizer="adam",
             lr=problem.learning_rate,
-            lr_warmup_steps=problem.n_steps // 20 if problem.schedules else 0,
+            lr_warmup_steps=self.phases()[0],
             hookpoints=["rows"],
             log_to_wandb=False,
             save_every=10**9,
