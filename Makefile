@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN = $(VENV)/bin
 READY = $(VENV)/.ready
 
-.PHONY: demo test lint clean
+.PHONY: demo test lint benchmark clean
 
 demo: $(READY)
 	$(BIN)/python examples/quickstart.py $(DEMO_ARGS)
@@ -16,6 +16,10 @@ lint: $(READY)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+# Peers that are installed in $(VENV) take part; see docs/performance.md.
+benchmark: $(READY)
+	$(BIN)/python -m tests.benchmarks all $(BENCHMARK_ARGS)
 
 $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)

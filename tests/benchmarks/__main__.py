@@ -1,0 +1,146 @@
+"""Command line of the benchmark: `python -m tests.benchmarks --help`."""
+
+import argparse
+import json
+import os
+import warnings
+from pathlib import Path
+from typing import Any
+
+# Before any library is imported: bars of other trainers would drown the tables.
+os.environ.setdefault("TQDM_DISABLE", "1")
+
+import torch
+from sklearn.exceptions import ConvergenceWarning
+
+from .child import measure
+from .growth import AXES, run_growth
+from .memory import run_memory
+from .overhead import run_overhead
+from .problem import SETTINGS, Setting
+from .quality import DATA, run_quality
+from .report import key, render, write_page
+from .steps import run_steps
+
+SMOKE = Setting(2_048, 32, 128, 128, k=8, n_atoms=64, n_active=4)
+PRECISIONS = ("highest", "high", "medium")
+
+
+def parse() -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__)
+    common = argparse.ArgumentParser(add_help=False)
+    common.add_argument("--threads", type=int, default=os.cpu_count(), help="of torch")
+    common.add_argument("--out", type=Path, default=Path("build/benchmarks"), help="for JSON")
+    common.add_argument("--quick", action="store_true", help="tiny sizes: the path, no result")
+    parts = parser.add_subparsers(dest="part", required=True)
+    steps = parts.add_parser("steps", parents=[common], help="1: single steps, interleaved")
+    steps.add_argument("--setting", choices=SETTINGS, default="S")
+    steps.add_argument("--rounds", type=int, default=12)
+    steps.add_argument("--precision", choices=PRECISIONS, default="highest")
+    memory = parts.add_parser("memory", parents=[common], help="1: peak memory of each method")
+    memory.add_argument("--setting", choices=SETTINGS, default="S")
+    parts.add_parser("overhead", parents=[common], help="1: what our engine adds to a step")
+    quality = parts.add_parser("quality", parents=[common], help="2: whole fits")
+    quality.add_argument("--data", choices=DATA, default="synthetic")
+    quality.add_argument("--steps", type=int, default=600)
+    quality.add_argument(
+        "--set", nargs="*", default=[], metavar="NAME=VALUE", help="parameters of the Problem"
+    )
+    parts.add_parser("growth", parents=[common], help="3: time and memory over sizes")
+    parts.add_parser("all", parents=[common], help="everything that docs/performance.md shows")
+    child = parts.add_parser("child", parents=[common], help="used by other parts")
+    child.add_argument("spec")
+    report = parts.add_parser("report", help="tables from JSON files")
+    report.add_argument("results", type=Path, nargs="+")
+    report.add_argument("--page", type=Path, help="fill the markers of this page")
+    return parser.parse_args()
+
+
+def main() -> None:
+    """Run a part; print its tables and write its JSON."""
+    args = parse()
+    if args.part == "report":
+        report(args)
+        return
+    torch.set_num_threads(args.threads)
+    warnings.filterwarnings("ignore", category=ConvergenceWarning)
+    if args.part == "child":
+        print(json.dumps(measure(**json.loads(args.spec))))
+        return
+    for run in RUNS[args.part]:
+        result = run(args)
+        args.out.mkdir(parents=True, exist_ok=True)
+        path = args.out / f"{key(result)}.json"
+        path.write_text(json.dumps(result, indent=1) + "\n")
+        print(f"\n{key(result)}\n\n{render(result)}\n\n{path}", flush=True)
+
+
+def report(args: argparse.Namespace) -> None:
+    """Print tables, or write them into a page."""
+    if args.page is not None:
+        write_page(args.page, args.results)
+        return
+    for path in args.results:
+        result = json.loads(path.read_text())
+        print(f"{key(result)}\n\n{render(result)}\n")
+
+
+def steps(args: argparse.Namespace) -> dict[str, Any]:
+    """Run one setting."""
+    setting = SMOKE if args.quick else args.setting
+    return run_steps(setting, n_rounds=args.rounds, precision=args.precision)
+
+
+def memory(args: argparse.Namespace) -> dict[str, Any]:
+    """Run one setting."""
+    return run_memory(SMOKE if args.quick else args.setting)
+
+
+def overhead(args: argparse.Namespace) -> dict[str, Any]:
+    """Run S and the tiny model."""
+    return run_overhead({"tiny": (SETTINGS["tiny"], 200)} if args.quick else None)
+
+
+def quality(args: argparse.Namespace) -> dict[str, Any]:
+    """Run one kind of data."""
+    if args.quick:
+        sizes = {"n_steps": 30, "n_train": 2_000, "n_test": 500, "batch_size": 128}
+        return run_quality(args.data, **sizes)
+    given = {name: json.loads(value) for name, value in (pair.split("=") for pair in args.set)}
+    return run_quality(args.data, n_steps=args.steps, **given)
+
+
+def growth(args: argparse.Namespace) -> dict[str, Any]:
+    """Run all axes."""
+    if args.quick:
+        return run_growth({"n_samples": (512, 2_048), "k": (4, 8)}, n_repeats=1, batch_size=128)
+    return run_growth(AXES)
+
+
+def with_options(run: Any, **options: Any) -> Any:
+    """Return a part that runs as if it had been called with these options."""
+    return lambda args: run(argparse.Namespace(**vars(args), **options))
+
+
+RUNS = {
+    "steps": [steps],
+    "memory": [memory],
+    "overhead": [overhead],
+    "quality": [quality],
+    "growth": [growth],
+    "all": [
+        with_options(steps, setting="S", precision="highest", rounds=12),
+        with_options(steps, setting="S", precision="medium", rounds=12),
+        with_options(steps, setting="M", precision="highest", rounds=8),
+        with_options(steps, setting="wide", precision="highest", rounds=6),
+        with_options(memory, setting="S"),
+        overhead,
+        with_options(quality, data="synthetic", steps=600, set=[]),
+        with_options(quality, data="lm", steps=600, set=[]),
+        growth,
+    ],
+}
+
+if __name__ == "__main__":
+    main()

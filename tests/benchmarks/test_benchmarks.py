@@ -1,0 +1,209 @@
+"""Every part of the benchmark runs and reports what it should; nothing is timed."""
+
+import json
+import math
+
+import numpy as np
+import pytest
+import torch
+
+from . import growth as growth_part
+from . import memory as memory_part
+from .child import measure
+from .dense import DenseAEN, DenseTopK, SparseDenseAEN
+from .growth import exponent, run_growth
+from .interleave import Stepper, interleave
+from .machine import memory
+from .memory import run_memory
+from .ours import AEN, ClippedTopK, SparseAEN, TopK
+from .overhead import run_overhead
+from .peer_sklearn import SklearnDictionary
+from .problem import SETTINGS, Problem, Setting, make_problem
+from .quality import run_quality
+from .registry import PEERS, installed
+from .report import key, render, time_to, times_slower, write_page
+from .steps import run_steps
+
+SETTING = Setting(600, 16, 48, 64, k=4, n_atoms=32, n_active=3)
+ALWAYS = [
+    TopK, ClippedTopK, DenseTopK, SparseAEN, SparseDenseAEN, AEN, DenseAEN, SklearnDictionary
+]  # fmt: skip
+
+pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+
+
+@pytest.fixture(scope="module")
+def problem():
+    return make_problem(SETTING)
+
+
+def test_steps_are_taken_in_turn(problem):
+    taken = []
+
+    class Noting(DenseTopK):
+        """Notes its steps."""
+
+        def step(self, step, x):
+            taken.append((self.name, step))
+            super().step(step, x)
+
+    class Other(Noting):
+        """Another one."""
+
+        name = "other"
+
+    unit, times = interleave([Noting(problem), Other(problem)], n_rounds=3, warm_up=1)
+    assert len(unit) == 3
+    assert {name: len(seconds) for name, seconds in times.items()} == {Noting.name: 3, "other": 3}
+    names = [name for name, _ in taken]
+    # One step each to warm up, then the order turns with the rounds.
+    assert names == [*[Noting.name, "other"] * 2, *["other", Noting.name], *[Noting.name, "other"]]
+    assert [step for name, step in taken if name == "other"] == [0, 1, 2, 3]
+
+
+def test_an_error_in_a_loop_reaches_the_caller(problem):
+    class Failing(DenseTopK):
+        """Fails in its second step."""
+
+        def step(self, step, x):
+            if step:
+                raise ArithmeticError("no more")
+
+    with pytest.raises(RuntimeError, match="dense TopK"):
+        interleave([Failing(problem)], 2)
+    stepper = Stepper(TopK(make_problem(SETTING, n_steps=2)))
+    stepper.step(), stepper.step()
+    with pytest.raises(RuntimeError, match="n_steps"):
+        stepper.step()
+
+
+def test_part_1():
+    result = run_steps(SETTING, n_rounds=3, methods=ALWAYS)
+    assert {m["name"] for m in result["methods"]} == {cls.name for cls in ALWAYS}
+    by_name = {m["name"]: m for m in result["methods"]}
+    assert all(len(m["ms"]) == 3 and min(m["ms"]) > 0 for m in by_name.values())
+    assert by_name[TopK.name]["l0"] == by_name[DenseTopK.name]["l0"] == 4
+    of_medians, rounds = times_slower(by_name[DenseTopK.name], result)
+    assert len(rounds) == 3
+    assert of_medians == pytest.approx(
+        np.median(by_name[DenseTopK.name]["ms"]) / np.median(by_name[TopK.name]["ms"])
+    )
+    assert times_slower(by_name[TopK.name], result)[1] == []
+    check(result)
+
+
+def test_part_1_leaves_out_what_is_too_large():
+    X = torch.zeros(2, 8)
+    wide = Problem(X, SETTINGS["wide"].n_components, 1)
+    assert "32 GiB" in SklearnDictionary.obstacle(wide)
+    assert SklearnDictionary.obstacle(Problem(X, SETTINGS["S"].n_components, 1)) is None
+
+
+def in_process(method, data, n_steps, **parameters):
+    return measure(method, str(data), n_steps, **parameters)
+
+
+def test_memory(monkeypatch):
+    monkeypatch.setattr(memory_part, "train_in_child", in_process)
+    result = run_memory(SETTING, n_steps=3, methods=[TopK, SparseDenseAEN])
+    assert [m["data_mib"] for m in result["methods"]] == [600 * 16 * 4 / 2**20] * 2
+    assert all(m["mib"] >= 0 for m in result["methods"])
+    check(result)
+
+
+def test_memory_in_a_child(tmp_path, problem):
+    path = tmp_path / "X.npy"
+    np.save(path, problem.X.numpy())
+    record = memory_part.train_in_child(
+        TopK.name, path, 3, n_components=20_000, batch_size=600, k=4
+    )
+    # At least the pre-codes, and both weights with both of their moments.
+    assert record["mib"] > (600 * 20_000 + 6 * 16 * 20_000) * 4 / 2**20
+    assert len(record["step_seconds"]) == 2
+
+
+def test_memory_counts_what_is_taken():
+    _, before = memory()
+    taken = torch.ones(2**26)
+    assert memory()[1] >= before
+    assert memory()[0] > taken.nbytes / 2**20
+
+
+def test_overhead():
+    result = run_overhead({"tiny": (SETTINGS["tiny"], 30)})
+    for fit in result["fits"]:
+        assert 0 < fit["draw_ms"] < fit["overhead_ms"]
+        assert 0 < fit["overhead_share"] < 1
+    check(result)
+
+
+def test_part_2():
+    sizes = {"n_steps": 12, "n_train": 500, "n_test": 100, "batch_size": 50, "n_components": 64}
+    result = run_quality("synthetic", methods=[TopK, DenseTopK, AEN, DenseAEN], n_scores=3, **sizes)
+    for method in result["methods"]:
+        assert len(method["step_ms"]) == 11
+        assert len(method["curve"]) == 3
+        assert method["curve"][-1][0] == pytest.approx(sum(method["step_ms"]) / 1e3)
+    ends = {m["name"]: m["curve"][-1][1:] for m in result["methods"]}
+    assert ends[TopK.name] == pytest.approx(ends[DenseTopK.name], rel=1e-3)
+    assert ends[AEN.name] == pytest.approx(ends[DenseAEN.name], rel=1e-3)
+    check(result)
+
+
+def test_time_to_a_level():
+    curve = [[1.0, 0.8, 90], [2.0, 0.5, 10], [3.0, 0.6, 9]]
+    assert time_to(0.7, 100, curve) == "1.0"
+    assert time_to(0.4, 10, curve) == "2.0"
+    assert time_to(0.55, 10, curve) == "3.0"
+    assert time_to(0.7, 10, curve) == "not reached"
+
+
+def test_part_3(monkeypatch):
+    monkeypatch.setattr(growth_part, "train_in_child", in_process)
+    axes = {"n_samples": (64, 256), "n_features": (8, 16), "l0": (4, 8)}
+    result = run_growth(axes, n_repeats=1, batch_size=32)
+    assert [axis["axis"] for axis in result["axes"]] == list(axes)
+    assert all(math.isfinite(axis["time_exponent"]) for axis in result["axes"])
+    check(result)
+
+
+def test_exponents():
+    sizes = [1.0, 4.0, 16.0]
+    assert exponent(sizes, [3 * s**1.5 for s in sizes]) == pytest.approx(1.5)
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("cls", installed([TopK, *PEERS]), ids=lambda cls: cls.package)
+def test_peers_do_what_ours_do(cls, problem):
+    method = cls(problem)
+    _, times = interleave([method], 2)
+    assert len(times[method.name]) == 2
+    reconstruction, l0 = method.reconstruct(problem.X[:50])
+    assert reconstruction.shape == (50, 16)
+    assert l0 <= 4
+
+
+def test_the_page_is_filled_between_its_markers(tmp_path):
+    result = run_overhead({"tiny": (SETTINGS["tiny"], 5)})
+    path, page = tmp_path / "overhead.json", tmp_path / "page.md"
+    path.write_text(json.dumps(result))
+    page.write_text("before\n<!-- begin overhead -->\nold\n<!-- end overhead -->\nafter\n")
+    write_page(page, [path])
+    text = page.read_text()
+    assert text.startswith("before\n<!-- begin overhead -->\n| setting | fit |")
+    assert text.endswith("<!-- end overhead -->\nafter\n")
+    assert "old" not in text
+    page.write_text("no markers")
+    with pytest.raises(ValueError, match="begin overhead"):
+        write_page(page, [path])
+
+
+def check(result):
+    """A result survives JSON, knows where it comes from, and can be shown."""
+    again = json.loads(json.dumps(result))
+    assert {"cpu", "cores", "threads", "versions", "commit", "dirty", "date"} <= set(
+        again["machine"]
+    )
+    assert again["machine"]["versions"]["torch"] in render(again)
+    assert key(again).startswith(again["part"])
+    assert "| ---" in render(again)
