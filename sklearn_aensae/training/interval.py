@@ -11,7 +11,10 @@ from sklearn_aensae.modules import SAEOutput
 __all__ = ["Interval", "Summary"]
 
 SAMPLE_ROWS = 256
-"""Rows of each batch whose reconstruction error counts: passes over all of it take time."""
+"""Rows of a batch whose explained variance counts: passes over all of them take time."""
+
+SAMPLE_STEPS = 4
+"""Every so many steps, rows are sampled: on small models it is the calls that take time."""
 
 
 class Summary(NamedTuple):
@@ -38,6 +41,8 @@ class Interval:
         self.names: list[str] = []
         self.values: list[Tensor] = []
         self.n_rows: list[int] = []
+        self.samples: list[Tensor] = []
+        self.n_sampled = 0
         self.n_sparse = 0
         self.shift: Tensor | None = None
         self.total: Tensor | None = None
@@ -49,45 +54,45 @@ class Interval:
     @torch.no_grad()
     def add(self, x: Tensor, output: SAEOutput, loss: Tensor, terms: dict[str, Tensor]) -> None:
         """Take in one step: its scaled batch, what came of it, its loss and the loss's terms."""
-        sample = x[:SAMPLE_ROWS]
-        if self.shift is None or self.total is None:
-            # Deviations from a point near the mean: squares far from the origin lose digits.
-            self.shift = sample.mean(0)
-            self.total = torch.zeros_like(self.shift)
-        deviation = sample - self.shift
-        self.total += deviation.sum(0)
-        values = {
-            "loss": loss,
-            **terms,
-            "l0": output.codes.firing_counts.sum() / len(x),
-            "error": torch.linalg.vector_norm(sample - output.reconstruction[:SAMPLE_ROWS]),
-            "deviation": torch.linalg.vector_norm(deviation),
-        }
+        if len(self) % SAMPLE_STEPS == 0:
+            self._sample(x[:SAMPLE_ROWS], output.reconstruction[:SAMPLE_ROWS])
+        values = {"loss": loss, **terms, "l0": output.codes.l0()}
         self.names = [*values]
         self.values.append(torch.stack([value.to(loss.dtype) for value in values.values()]))
         self.n_rows.append(len(x))
         self.n_sparse += output.codes.is_sparse
 
+    def _sample(self, x: Tensor, reconstruction: Tensor) -> None:
+        """Take in some rows and their reconstruction."""
+        if self.shift is None or self.total is None:
+            # Deviations from a point near the mean: squares far from the origin lose digits.
+            self.shift = x.mean(0)
+            self.total = torch.zeros_like(self.shift)
+        deviation = x - self.shift
+        self.total += deviation.sum(0)
+        norms = [torch.linalg.vector_norm(part) for part in (x - reconstruction, deviation)]
+        self.samples.append(torch.stack(norms))
+        self.n_sampled += len(x)
+
     def summary(self) -> Summary:
         """Read the device, once."""
         assert self.total is not None
-        n_steps, width = len(self.values), len(self.names)
-        flat = torch.cat([torch.stack(self.values).flatten(), self.total])
+        parts = [torch.stack(self.values).flatten(), torch.stack(self.samples).flatten()]
         # Single precision would not do for sums over millions of rows.
-        read = flat.cpu().double()
-        steps, total = read[: n_steps * width].view(n_steps, width), read[n_steps * width :]
+        read = torch.cat([*parts, self.total]).cpu().double()
+        values, samples, total = read.split([*map(len, parts), len(self.total)])
+        steps = values.view(len(self), -1)
         rows = torch.tensor(self.n_rows, dtype=torch.float64)
         means = dict(zip(self.names, (rows @ steps / rows.sum()).tolist(), strict=True))
-        del means["error"], means["deviation"]
-        error, square = steps[:, -2:].square().sum(0).tolist()
-        spread = square - float(total @ total) / float(rows.clamp(max=SAMPLE_ROWS).sum())
+        error, square = samples.view(-1, 2).square().sum(0).tolist()
+        spread = square - float(total @ total) / self.n_sampled
         bad = (~steps[:, 0].isfinite()).nonzero().flatten().tolist()
         return Summary(
             means,
             1 - error / spread if spread > 0 else math.nan,
-            self.n_sparse / n_steps,
+            self.n_sparse / len(self),
             sum(self.n_rows),
-            n_steps,
+            len(self),
             bad[0] if bad else None,
         )
 
@@ -97,6 +102,8 @@ class Interval:
             "names": self.names,
             "values": [value.tolist() for value in self.values],
             "n_rows": self.n_rows,
+            "samples": [sample.tolist() for sample in self.samples],
+            "n_sampled": self.n_sampled,
             "n_sparse": self.n_sparse,
             "shift": None if self.shift is None else self.shift.tolist(),
             "total": None if self.total is None else self.total.tolist(),
@@ -105,8 +112,9 @@ class Interval:
     def load_state_dict(self, state: dict[str, Any], like: Tensor) -> None:
         """Go on from `state`, with tensors of the kind of `like`."""
         self.names, self.n_rows = [*state["names"]], [*state["n_rows"]]
-        self.n_sparse = state["n_sparse"]
+        self.n_sampled, self.n_sparse = state["n_sampled"], state["n_sparse"]
         self.values = [like.new_tensor(value) for value in state["values"]]
+        self.samples = [like.new_tensor(sample) for sample in state["samples"]]
         self.shift, self.total = (
             None if state[name] is None else like.new_tensor(state[name])
             for name in ("shift", "total")
