@@ -20,6 +20,7 @@ from sklearn_aensae._docs import splice
 from sklearn_aensae.estimators import _coding
 from sklearn_aensae.estimators._build import OPTIMIZERS, Plan, begin
 from sklearn_aensae.estimators._fitted import write_fitted
+from sklearn_aensae.estimators._persistence import PersistenceMixin
 from sklearn_aensae.estimators._validation import Data, validate_codes, validate_X
 from sklearn_aensae.exceptions import TrainingInterruptedWarning
 from sklearn_aensae.metrics import ReconstructionStatistics
@@ -56,7 +57,9 @@ _DEVICE = Where("'auto' or a torch device as a str", lambda value: isinstance(va
 
 
 @dataclass(eq=False, repr=False, kw_only=True)
-class BaseSAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, ABC):
+class BaseSAE(
+    PersistenceMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, ABC
+):
     """Base class: a variant adds fields and overrides `_make_activation` and `_make_terms`.
 
     Parameters

@@ -91,6 +91,22 @@ class Monitor(Callback):
         finally:
             self._close()
 
+    def state_dict(self) -> dict[str, Any]:
+        """Return what has been summed since the last row."""
+        return {
+            "sums": self.sums_,
+            "shift": self.shift_ if self.sums_ else None,
+            "n_rows": self.n_rows_,
+            "n_batches": self.n_batches_,
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on summing; called once training has begun."""
+        self.sums_ = dict(state["sums"])
+        self.shift_ = state["shift"]
+        self.n_rows_, self.n_batches_ = state["n_rows"], state["n_batches"]
+        self.bar_.initial = self.bar_.n = (self.history.get("step") or [0])[-1]
+
     def _close(self) -> None:
         for name in ("sums_", "kept_", "shift_"):
             self.__dict__.pop(name, None)
