@@ -75,7 +75,7 @@ class AuxK(Term):
         self.n_calls += 1
 
     def get_extra_state(self) -> dict[str, Any]:
-        """What lives outside the buffers, for the state dict."""
+        """Return what lives outside the buffers, for the state dict."""
         return {"n_calls": self.n_calls, "dead_indices": self.dead_indices.tolist()}
 
     def set_extra_state(self, state: dict[str, Any]) -> None:

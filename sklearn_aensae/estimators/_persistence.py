@@ -1,12 +1,18 @@
-"""What estimators can do with files: `save`."""
+"""What estimators do with files: `save`, and the checkpoints of `fit`."""
 
 import os
+from typing import TYPE_CHECKING, cast
 
 from sklearn.utils.validation import check_is_fitted
 
+from sklearn_aensae.io._checkpoints import Checkpoints
 from sklearn_aensae.io._native import save
+from sklearn_aensae.sources import ArraySource
 
-__all__ = ["PersistenceMixin"]
+if TYPE_CHECKING:
+    from sklearn_aensae.estimators._base import BaseSAE
+
+__all__ = ["PersistenceMixin", "open_checkpoints", "refuse_checkpoints"]
 
 
 class PersistenceMixin:
@@ -48,4 +54,25 @@ class PersistenceMixin:
         See :func:`sklearn_aensae.load`.
         """
         check_is_fitted(self)
-        save(self, path, optimizer=optimizer)
+        save(cast("BaseSAE", self), path, optimizer=optimizer)
+
+
+def open_checkpoints(estimator: "BaseSAE", source: ArraySource) -> Checkpoints | None:
+    """Return the checkpoints of a fit, if it has a folder for them."""
+    if estimator.checkpoint_dir is None:
+        return None
+    if estimator.warm_start:
+        raise ValueError(
+            "warm_start=True cannot be used with checkpoint_dir: the weights that training starts "
+            "from are not among the parameters by which a checkpoint is recognised."
+        )
+    return Checkpoints(estimator, source)
+
+
+def refuse_checkpoints(estimator: "BaseSAE") -> None:
+    """Refuse `checkpoint_dir` where nothing would be written there."""
+    if estimator.checkpoint_dir is not None:
+        raise ValueError(
+            f"checkpoint_dir={estimator.checkpoint_dir!r} is of no use to partial_fit, which "
+            "writes no checkpoints; set it to None, and call save between two calls."
+        )

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
-__all__ = ["decode", "encode"]
+__all__ = ["decode", "encode", "moved"]
 
 
 def encode(value: Any, tensors: dict[str, Tensor], name: str) -> Any:
@@ -56,19 +56,38 @@ def decode(value: Any, tensors: dict[str, Tensor]) -> Any:
 
     Raises
     ------
-    KeyError
-        If a tensor is not in the table.
+    KeyError, ValueError
+        If a tensor is not in the table, or something was not written by `encode`.
     """
     if isinstance(value, list):
         return [decode(item, tensors) for item in value]
     if not isinstance(value, dict):
         return value
-    if "$tensor" in value:
-        return tensors.pop(value["$tensor"])
-    if "$float" in value:
-        return float(value["$float"])
-    if "$tuple" in value:
-        return tuple(decode(value["$tuple"], tensors))
-    if "$items" in value:
-        return {decode(key, tensors): decode(item, tensors) for key, item in value["$items"]}
+    tag = next(iter(value), "")
+    if tag.startswith("$"):
+        return _decode_tagged(tag, value[tag], tensors)
     return {key: decode(item, tensors) for key, item in value.items()}
+
+
+def _decode_tagged(tag: str, value: Any, tensors: dict[str, Tensor]) -> Any:
+    """Return what JSON does not know by itself."""
+    if tag == "$tensor":
+        return tensors.pop(value)
+    if tag == "$float":
+        return float(value)
+    if tag == "$tuple":
+        return tuple(decode(value, tensors))
+    if tag == "$items":
+        return {decode(key, tensors): decode(item, tensors) for key, item in value}
+    raise ValueError(f"unknown tag {tag!r}")
+
+
+def moved(value: Any, device: str) -> Any:
+    """Return a tree with its tensors on a device."""
+    if isinstance(value, Tensor):
+        return value.to(device)
+    if isinstance(value, dict):
+        return {key: moved(item, device) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return type(value)(moved(item, device) for item in value)
+    return value

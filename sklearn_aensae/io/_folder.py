@@ -46,8 +46,7 @@ def write_folder(folder: Path, content: dict[str, Any]) -> None:
         **encoded,
     }
     _write(folder / (TENSORS + NEW), data)
-    text = json.dumps(document, indent=1, allow_nan=False)
-    _write(folder / (DOCUMENT + NEW), text.encode())
+    _write(folder / (DOCUMENT + NEW), _format(document).encode())
     for name in (DOCUMENT, TENSORS):
         (folder / (name + NEW)).replace(folder / name)
     sync(folder)
@@ -75,7 +74,9 @@ def read_folder(folder: Path) -> dict[str, Any]:
     except (KeyError, TypeError, ValueError) as error:
         raise LoadError(f"{path} does not fit {TENSORS} beside it: {error!r}.") from error
     if tensors:
-        raise LoadError(f"{folder / TENSORS} holds tensors that {path} does not name: {[*tensors]}.")
+        raise LoadError(
+            f"{folder / TENSORS} holds tensors that {path} does not name: {[*tensors]}."
+        )
     return content
 
 
@@ -87,6 +88,12 @@ def sync(folder: Path) -> None:
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
+
+
+def _format(document: dict[str, Any]) -> str:
+    """Return strict JSON with one line per entry, to be read by eye."""
+    lines = (f"{json.dumps(k)}: {json.dumps(v, allow_nan=False)}" for k, v in document.items())
+    return "{\n" + ",\n".join(lines) + "\n}\n"
 
 
 def _write(path: Path, data: bytes) -> None:

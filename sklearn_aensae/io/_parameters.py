@@ -37,25 +37,35 @@ def from_plain(plain: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _to_plain(name: str, value: Any) -> Any:
+    """Return one parameter as data."""
     if isinstance(value, np.random.RandomState):
         state: Any = value.get_state(legacy=False)
-        return {"random_state": {**state, "state": {**state["state"], "key": _keys(state)}}}
+        keys = state["state"]["key"].tolist()
+        return {"random_state": {**state, "state": {**state["state"], "key": keys}}}
     if isinstance(value, os.PathLike):
         return os.fspath(value)
     if callable(value):
-        function = value.func if isinstance(value, partial) and not value.args else value
-        if _optimizers().get(getattr(function, "__name__", "")) is not function:
-            raise TypeError(
-                f"{name}={value!r} cannot be saved, as files hold data and not code. What can be "
-                "saved: names, classes of torch.optim, and functools.partial of such a class with "
-                "keywords."
-            )
-        options = value.keywords if isinstance(value, partial) else {}
-        return {"optimizer": function.__name__, "options": to_plain(options)}
+        return _optimizer_to_plain(name, value)
     return value
 
 
+def _optimizer_to_plain(name: str, value: Any) -> dict[str, Any]:
+    """Return a class of `torch.optim`, perhaps in a `partial`, as its name and options."""
+    function, options = value, {}
+    if isinstance(value, partial) and not value.args:
+        function, options = value.func, value.keywords
+    known = {cls: known_name for known_name, cls in _optimizers().items()}
+    if function not in known:
+        raise TypeError(
+            f"{name}={value!r} cannot be saved, as files hold data and not code. What can be "
+            "saved: names, classes of torch.optim, and functools.partial of such a class with "
+            "keywords."
+        )
+    return {"optimizer": known[function], "options": to_plain(options)}
+
+
 def _from_plain(value: Any) -> Any:
+    """Return one parameter as the constructor takes it."""
     if not isinstance(value, dict):
         return value
     if set(value) == {"random_state"}:
@@ -69,11 +79,6 @@ def _from_plain(value: Any) -> Any:
         cls, options = known[value["optimizer"]], from_plain(value["options"])
         return partial(cls, **options) if options else cls
     return value
-
-
-def _keys(state: Any) -> list[int]:
-    keys: list[int] = state["state"]["key"].tolist()
-    return keys
 
 
 def _optimizers() -> dict[str, Any]:

@@ -114,7 +114,6 @@ def _load_optimizer(optimizer: torch.optim.Optimizer, state: dict[str, Any]) -> 
 def _check_like(value: Any, expected: Tensor, name: str) -> None:
     """Refuse a tensor of another shape or type."""
     found = (tuple(value.shape), value.dtype) if isinstance(value, Tensor) else value
-    if found != (tuple(expected.shape), expected.dtype):
-        raise LoadError(
-            f"{name} has shape and type {found}; expected {(tuple(expected.shape), expected.dtype)}."
-        )
+    wanted = (tuple(expected.shape), expected.dtype)
+    if found != wanted:
+        raise LoadError(f"{name} has shape and type {found}; expected {wanted}.")

@@ -164,5 +164,5 @@ class SAENet(NeuralNet):
 
 
 def _nothing() -> dict[str, Any]:
-    """Sums of an epoch that has just begun."""
+    """Return the sums of an epoch that has just begun."""
     return {"loss": 0.0, "n_rows": 0, "n_batches": 0}
