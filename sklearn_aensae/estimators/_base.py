@@ -18,15 +18,10 @@ from torch.optim import Optimizer
 
 from sklearn_aensae._devices import resolve_device
 from sklearn_aensae._docs import splice
-from sklearn_aensae.estimators import _coding
+from sklearn_aensae.estimators import _coding, _files
 from sklearn_aensae.estimators._build import Plan, begin
 from sklearn_aensae.estimators._domains import CALLBACKS, DEVICE, OPTIMIZER, PATH
 from sklearn_aensae.estimators._fitted import write_fitted
-from sklearn_aensae.estimators._persistence import (
-    PersistenceMixin,
-    open_checkpoints,
-    refuse_checkpoints,
-)
 from sklearn_aensae.estimators._validation import Data, validate_codes, validate_X
 from sklearn_aensae.exceptions import TrainingInterruptedWarning
 from sklearn_aensae.io._checkpoints import Checkpoints
@@ -46,7 +41,7 @@ __all__ = ["BaseSAE"]
 
 @dataclass(eq=False, repr=False, kw_only=True)
 class BaseSAE(
-    PersistenceMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, ABC
+    _files.PersistenceMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, ABC
 ):
     """Base class: a variant adds fields and overrides `_make_activation` and `_make_terms`.
 
@@ -145,7 +140,7 @@ class BaseSAE(
         X = validate_X(self, X, reset=True)
         self._seed = int(check_random_state(self.random_state).randint(2**31 - 1))
         source = ArraySource(X, resolve_device(self.device), getattr(torch, self.dtype))
-        saved = open_checkpoints(self, source)
+        saved = _files.open_checkpoints(self, source)
         source, validation = source.split(self.validation_fraction, self._seed)
         steps_per_epoch = math.ceil(source.n_samples / self.batch_size)
         n_steps = self.max_steps or self.max_epochs * steps_per_epoch
@@ -182,7 +177,7 @@ class BaseSAE(
             As in `fit`.
         """
         validate_params(self)
-        refuse_checkpoints(self)
+        _files.refuse_checkpoints(self)
         first = not hasattr(self, "net_")
         X = validate_X(self, X, reset=first)
         if first:

@@ -74,9 +74,7 @@ def read_folder(folder: Path) -> dict[str, Any]:
     except (KeyError, TypeError, ValueError) as error:
         raise LoadError(f"{path} does not fit {TENSORS} beside it: {error!r}.") from error
     if tensors:
-        raise LoadError(
-            f"{folder / TENSORS} holds tensors that {path} does not name: {[*tensors]}."
-        )
+        raise LoadError(f"{folder / TENSORS} holds tensors not named in {path}: {[*tensors]}.")
     return content
 
 

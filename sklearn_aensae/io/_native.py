@@ -87,6 +87,8 @@ def load(path: str | os.PathLike[str], *, device: str = "auto") -> "BaseSAE":
         estimator.n_features_in_ = estimator._plan.n_features
         if content["feature_names_in"] is not None:
             estimator.feature_names_in_ = np.array(content["feature_names_in"], dtype=object)
-    except (AttributeError, KeyError, RuntimeError, TypeError, ValueError) as error:
+    except KeyError as error:
+        raise LoadError(f"{Path(path) / DOCUMENT} misses the entry {error}.") from error
+    except (AttributeError, RuntimeError, TypeError, ValueError) as error:
         raise LoadError(f"{Path(path) / DOCUMENT} cannot be loaded: {error}") from error
     return estimator

@@ -73,7 +73,7 @@ def restore_net(estimator: "BaseSAE", content: Mapping[str, Any], device: str) -
     _load(net.criterion_, state["objective"], "objective")
     if "optimizer" in state:
         _load_optimizer(net.optimizer_, state["optimizer"])
-    net.n_steps_ = content["n_steps"]
+    net.n_steps_ = int(content["n_steps"])
     net.history.extend(content["epochs"])
     net.restore_best_losses()
     estimator.net_, estimator._plan, estimator._trained_with = net, plan, trained_with
