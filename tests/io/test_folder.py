@@ -1,11 +1,10 @@
 """A crash at any moment of writing leaves the old content or the new one."""
 
 import json
-import os
-from pathlib import Path
 
 import pytest
 import torch
+from helpers import Crash, CrashAt
 
 from sklearn_aensae.exceptions import LoadError
 from sklearn_aensae.io import _folder
@@ -20,28 +19,6 @@ def assert_holds(folder, value):
     found = read_folder(folder)
     assert found["value"] == value
     assert torch.equal(found["state"]["x"], torch.full((3,), float(value)))
-
-
-class Crash(BaseException):
-    """Stands for the end of the process."""
-
-
-class CrashAt:
-    """Counts calls that reach the disk, and crashes in the one of that number."""
-
-    def __init__(self, monkeypatch, number):
-        self.left = number
-        for owner, name in ((os, "fsync"), (Path, "replace"), (Path, "rename")):
-            monkeypatch.setattr(owner, name, self.wrapped(getattr(owner, name)))
-
-    def wrapped(self, function):
-        def call(*args):
-            self.left -= 1
-            if self.left < 0:
-                raise Crash
-            return function(*args)
-
-        return call
 
 
 def test_round_trip(tmp_path):
