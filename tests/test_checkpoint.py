@@ -351,3 +351,12 @@ def test_weights_that_are_not_finite_are_not_written(tmp_path):
 def test_the_data_need_not_be_an_array(tmp_path):
     kill(make(L1SAE, tmp_path), 6)
     assert state_of(make(L1SAE, tmp_path).fit(torch.tensor(X))) == state_of(make(L1SAE).fit(X))
+
+
+def test_a_checkpoint_of_other_code_is_refused(tmp_path, monkeypatch):
+    kill(make(TopKSAE, tmp_path), 6)
+    monkeypatch.setattr(TopKSAE, "_make_terms", lambda self, plan: {})
+    with pytest.raises(
+        LoadError, match=r"does not fit this version .* does not know \['terms\.auxk"
+    ):
+        make(TopKSAE, tmp_path).fit(X)

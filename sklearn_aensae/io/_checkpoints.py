@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from sklearn_aensae.exceptions import LoadError
 from sklearn_aensae.io._checkpoint_folder import CheckpointFolder
 from sklearn_aensae.io._encoding import moved
 from sklearn_aensae.io._identity import differences, identify
@@ -51,7 +52,13 @@ class Checkpoints:
         """Give the estimator the state of the checkpoint; False if there is none."""
         if self.content is None:
             return False
-        restore_net(self.estimator, self.content, device)
+        try:
+            restore_net(self.estimator, self.content, device)
+        except LoadError as error:
+            raise LoadError(
+                f"the checkpoint in {self.folder.path} does not fit this version of the estimator: "
+                f"{error} Delete the folder to start anew."
+            ) from error
         net = self.estimator.net_
         net.running_ = moved(self.content["checkpoint"]["running"], device)
         return True
