@@ -51,7 +51,13 @@ class PersistenceMixin:
 
         Examples
         --------
-        See :func:`sklearn_aensae.load`.
+        >>> import tempfile
+        >>> import sklearn_aensae
+        >>> sae = sklearn_aensae.L1SAE(4, max_epochs=1).fit([[0.0, 1.0], [2.0, 3.0]])
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     sae.save(folder)
+        ...     print(sklearn_aensae.load(folder).n_components_)
+        4
         """
         check_is_fitted(self)
         save(cast("BaseSAE", self), path, optimizer=optimizer)
