@@ -14,6 +14,7 @@ from sklearn_aensae.estimators import (
     ElasticNetSAE,
     TopKSAE,
 )
+from sklearn_aensae.io import load
 from sklearn_aensae.llm import LLMActivationTransformer
 
 __all__ = [
@@ -27,6 +28,7 @@ __all__ = [
     "all_saes",
     "datasets",
     "exceptions",
+    "load",
     "metrics",
 ]
 

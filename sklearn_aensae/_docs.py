@@ -74,6 +74,12 @@ log_interval : int or float, default=0.01
 warm_start : bool, default=False
     Whether `fit` starts from the weights and the scaling of the last fit instead of new ones.
     Optimiser, schedules and adaptive weights start afresh.
+checkpoint_dir : str, path or None, default=None
+    Folder for checkpoints of `fit`. If it holds some of the same fit (class, parameters and
+    data), training goes on from the newest; a finished fit is loaded and not repeated. Each fit
+    needs a folder of its own. `partial_fit` refuses it.
+checkpoint_interval : int or float, default=0.05
+    Steps between two checkpoints, or a share of training. The last two are kept.
 callbacks : list of skorch.callbacks.Callback, default=()
     Run during training, with `net_` as their net. `lr_warmup=0, lr_decay=0` hands the learning
     rate to an `LRScheduler`.

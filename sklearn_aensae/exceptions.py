@@ -1,6 +1,12 @@
 """Errors and warnings of the library."""
 
-__all__ = ["DivergenceError", "InvalidParameterError", "TrainingInterruptedWarning"]
+__all__ = [
+    "CheckpointWarning",
+    "DivergenceError",
+    "InvalidParameterError",
+    "LoadError",
+    "TrainingInterruptedWarning",
+]
 
 
 class InvalidParameterError(ValueError, TypeError):
@@ -13,3 +19,11 @@ class DivergenceError(ArithmeticError):
 
 class TrainingInterruptedWarning(UserWarning):
     """Training was stopped from the keyboard; the estimator is fitted with what it had."""
+
+
+class LoadError(ValueError):
+    """A saved estimator or a checkpoint is damaged, foreign or from a newer version."""
+
+
+class CheckpointWarning(UserWarning):
+    """A checkpoint could not be used, and an earlier one took its place."""

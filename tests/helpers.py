@@ -1,9 +1,14 @@
 """Small data and quick fits that several tests use."""
 
+import os
+from pathlib import Path
+
 import numpy as np
 import torch
 
 from sklearn_aensae import all_saes
+from sklearn_aensae.io._encoding import encode
+from sklearn_aensae.io._state import pack
 from sklearn_aensae.kernels import ActiveCodes, Pattern
 
 SAES = [cls for _, cls in all_saes()]
@@ -36,3 +41,38 @@ def codes_of(activation, pre_codes):
     n = pre_codes.shape[1]
     identity, zeros = torch.eye(n, dtype=pre_codes.dtype), torch.zeros(n, dtype=pre_codes.dtype)
     return activation.encode(pre_codes, identity, zeros, zeros)
+
+
+def state_of(sae):
+    """All that a fit has led to, but how fast it was: plain values and the bytes of tensors."""
+    content = pack(sae)
+    history = {k: v for k, v in content["history"].items() if k != "rows_per_second"}
+    tensors = {}
+    kept = {k: v for k, v in content.items() if k not in {"parameters", "trained_with"}}
+    plain = encode({**kept, "history": history}, tensors, "")
+    return plain, {name: tensor.numpy().tobytes() for name, tensor in tensors.items()}
+
+
+class Crash(BaseException):
+    """Stands for the end of the process."""
+
+
+class CrashAt:
+    """Counts calls that reach the disk, and ends the process in the one of that number."""
+
+    def __init__(self, monkeypatch, number, end=None):
+        self.left = number
+        self.end = end
+        for owner, name in ((os, "fsync"), (os, "rmdir"), (Path, "replace"), (Path, "rename")):
+            monkeypatch.setattr(owner, name, self.wrapped(getattr(owner, name)))
+
+    def wrapped(self, function):
+        def call(*args, **kwargs):
+            self.left -= 1
+            if self.left < 0:
+                if self.end is not None:
+                    self.end()
+                raise Crash
+            return function(*args, **kwargs)
+
+        return call

@@ -15,6 +15,7 @@ LAYERS = [
     {"objective"},
     {"dead_features"},
     {"training"},
+    {"io"},
     {"estimators"},
     {"inspection"},
 ]

@@ -8,13 +8,14 @@ import torch
 from helpers import SAES, make_data, quick
 from naive import use_naive_kernels
 
-from sklearn_aensae import TopKSAE
+from sklearn_aensae import TopKSAE, _devices
 from sklearn_aensae.kernels import Workspace
 from sklearn_aensae.modules.activations import ReLU
 from sklearn_aensae.modules.activations.relu import BREAK_EVEN
 
 X = make_data(n_samples=200, n_features=8)
 TOLERANCE = {"float32": 1e-5, "float64": 1e-10}
+L1_TYPES = [c for c in SAES if c is not TopKSAE]
 N_COMPONENTS = 256  # enough levels for the selection of the largest codes
 
 
@@ -80,7 +81,7 @@ def test_gradients_equal_those_of_plain_autograd(cls, n_steps, dtype, kind, monk
         assert bool((ours[0.0][2].dense()[:7] > 0).all())
 
 
-@pytest.mark.parametrize("cls", [c for c in SAES if c is not TopKSAE])
+@pytest.mark.parametrize("cls", L1_TYPES)
 def test_codes_turn_sparse_by_themselves_with_the_same_result(cls, monkeypatch):
     """Training that changes over in between ends where training that never does ends."""
     data = make_data(n_samples=400, n_features=8)
@@ -102,3 +103,43 @@ def test_codes_turn_sparse_by_themselves_with_the_same_result(cls, monkeypatch):
 
 def test_top_k_always_runs_on_the_active_set():
     assert set(quick(TopKSAE).fit(X).history_["sparse_share"]) == {1.0}
+
+
+@pytest.fixture
+def as_on_a_gpu(monkeypatch):
+    """Behave as where tensors must not be looked at."""
+    monkeypatch.setattr(_devices, "reads_are_free", lambda device: False)
+
+
+@pytest.mark.parametrize("cls", L1_TYPES)
+def test_fixed_capacity_gives_the_same_result(cls, as_on_a_gpu, monkeypatch):
+    monkeypatch.setattr("sklearn_aensae.modules.activations.relu.BREAK_EVEN", 0.9)
+    data = make_data(n_samples=400, n_features=8)
+    params = {"n_components": 64, "max_epochs": 60, "batch_size": 50, "lambda_1": 0.3}
+    params |= {"dtype": "float64", "learning_rate": 3e-3, "log_interval": 8}
+    changing = quick(cls, **params).fit(data)
+    assert changing.history_["sparse_share"][0] == 0
+    assert changing.history_["sparse_share"][-1] == 1
+    assert 0 < changing.net_.module_.activation.capacity < 64
+    monkeypatch.setattr(ReLU, "adapt", lambda self: None)
+    dense = quick(cls, **params).fit(data)
+    assert set(dense.history_["sparse_share"]) == {0.0}
+    np.testing.assert_allclose(changing.components_, dense.components_, atol=1e-8)
+
+
+def test_an_overflow_is_told_and_ends_the_sparse_phase(as_on_a_gpu):
+    activation = ReLU().train()
+    weight, zeros = torch.eye(64), torch.zeros(64)
+    few, many = -torch.ones(20, 64), -torch.ones(20, 64)
+    few[:, :2] = 1
+    many[3, :20] = 1
+    assert not activation.encode(few, weight, zeros, zeros).is_sparse
+    activation.adapt()
+    assert activation.capacity == 8
+    codes = activation.encode(many, weight, zeros, zeros)
+    assert codes.is_sparse
+    assert codes.firing_counts.sum() == 8
+    with pytest.warns(UserWarning, match="1 rows .* at least 8 active"):
+        activation.adapt()
+    assert activation.capacity == 0
+    assert activation.encode(many, weight, zeros, zeros).firing_counts.sum() == 20

@@ -1,5 +1,7 @@
 """AuxK: dead features learn to reconstruct what the live ones left over."""
 
+from typing import Any
+
 import torch
 from torch import Tensor
 
@@ -75,3 +77,14 @@ class AuxK(Term):
             dead = tracker.samples_since_fired >= tracker.window
             self.dead_indices = dead.nonzero().flatten()
         self.n_calls += 1
+
+    def get_extra_state(self) -> dict[str, Any]:
+        """Return what lives outside the buffers, for the state dict."""
+        return {"n_calls": self.n_calls, "dead_indices": self.dead_indices.tolist()}
+
+    def set_extra_state(self, state: dict[str, Any]) -> None:
+        """Restore what lives outside the buffers."""
+        self.n_calls = state["n_calls"]
+        self.dead_indices = torch.tensor(
+            state["dead_indices"], dtype=torch.long, device=self.weight.device
+        )

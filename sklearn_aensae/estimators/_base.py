@@ -1,6 +1,7 @@
 """The estimator surface that every sparse autoencoder shares."""
 
 import math
+import os
 import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
@@ -17,8 +18,9 @@ from torch.optim import Optimizer
 
 from sklearn_aensae._devices import resolve_device
 from sklearn_aensae._docs import splice
-from sklearn_aensae.estimators import _coding
-from sklearn_aensae.estimators._build import OPTIMIZERS, Plan, begin
+from sklearn_aensae.estimators import _coding, _files
+from sklearn_aensae.estimators._build import Plan, begin
+from sklearn_aensae.estimators._domains import CALLBACKS, DEVICE, OPTIMIZER, PATH
 from sklearn_aensae.estimators._fitted import write_fitted
 from sklearn_aensae.estimators._validation import (
     Data,
@@ -27,42 +29,26 @@ from sklearn_aensae.estimators._validation import (
     validate_X,
 )
 from sklearn_aensae.exceptions import TrainingInterruptedWarning
+from sklearn_aensae.io._checkpoints import Checkpoints
 from sklearn_aensae.kernels import PRECISIONS
 from sklearn_aensae.metrics import ReconstructionStatistics
 from sklearn_aensae.modules.activations import Activation
 from sklearn_aensae.modules.initialization import INITIALIZATIONS
 from sklearn_aensae.objective import Term
 from sklearn_aensae.objective.reconstruction import MSE
-from sklearn_aensae.params import (
-    AtLeast,
-    Boolean,
-    InRange,
-    Length,
-    OneOf,
-    Size,
-    Where,
-    validate_params,
-)
+from sklearn_aensae.params import AtLeast, Boolean, InRange, Length, OneOf, Size, validate_params
 from sklearn_aensae.sources import ArraySource
 from sklearn_aensae.sources.scaling import SCALINGS
 from sklearn_aensae.training import Batches
+from sklearn_aensae.training.checkpoint import attached
 
 __all__ = ["BaseSAE"]
 
 
-_OPTIMIZER = Where(
-    f"one of {', '.join(map(repr, OPTIMIZERS))} or a callable",
-    lambda value: callable(value) or (isinstance(value, str) and value in OPTIMIZERS),
-)
-_CALLBACKS = Where(
-    "a list of skorch callbacks",
-    lambda value: isinstance(value, list | tuple) and all(isinstance(v, Callback) for v in value),
-)
-_DEVICE = Where("'auto' or a torch device as a str", lambda value: isinstance(value, str))
-
-
 @dataclass(eq=False, repr=False, kw_only=True)
-class BaseSAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, ABC):
+class BaseSAE(
+    _files.PersistenceMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, ABC
+):
     """Base class: a variant adds fields and overrides `_make_activation` and `_make_terms`.
 
     Parameters
@@ -79,7 +65,7 @@ class BaseSAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, 
     learning_rate: Annotated[float, InRange(0, float("inf"), open_low=True, open_high=True)] = 1e-3
     lr_warmup: Annotated[int | float, Length()] = 0.05
     lr_decay: Annotated[int | float, Length()] = 0.2
-    optimizer: Annotated[str | Callable[..., Optimizer], _OPTIMIZER] = "adam"
+    optimizer: Annotated[str | Callable[..., Optimizer], OPTIMIZER] = "adam"
     init: Annotated[str, OneOf(*INITIALIZATIONS)] = "data"
     input_scaling: Annotated[str | None, OneOf(*SCALINGS)] = "mean_norm"
     shuffle: Annotated[bool, Boolean()] = True
@@ -87,8 +73,10 @@ class BaseSAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, 
     dead_window: Annotated[int | float, Size()] = 1.0
     log_interval: Annotated[int | float, Length(low=1)] = 0.01
     warm_start: Annotated[bool, Boolean()] = False
-    callbacks: Annotated[Sequence[Callback], _CALLBACKS] = ()
-    device: Annotated[str, _DEVICE] = "auto"
+    checkpoint_dir: Annotated[str | os.PathLike[str] | None, PATH] = None
+    checkpoint_interval: Annotated[int | float, Length(low=1)] = 0.05
+    callbacks: Annotated[Sequence[Callback], CALLBACKS] = ()
+    device: Annotated[str, DEVICE] = "auto"
     dtype: Annotated[str, OneOf("float32", "float64")] = "float32"
     matmul_precision: Annotated[str, OneOf(*PRECISIONS)] = "highest"
     random_state: int | np.random.RandomState | None = None
@@ -142,7 +130,8 @@ class BaseSAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, 
         Raises
         ------
         ValueError, TypeError
-            If `X` or a parameter is not what it should be.
+            If `X` or a parameter is not what it should be; if `checkpoint_dir` holds checkpoints
+            of another fit, or only damaged ones.
         DivergenceError
             If the loss becomes NaN or infinite; the weights of the last good log interval are
             kept.
@@ -151,16 +140,23 @@ class BaseSAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, 
         -----
         TrainingInterruptedWarning
             If Ctrl-C ends training early; the estimator is fitted with what it has learned.
+        CheckpointWarning
+            If the newest checkpoint is damaged; the one before is used.
         """
         validate_params(self)
         X = validate_X(self, X, reset=True)
         self._seed = int(check_random_state(self.random_state).randint(2**31 - 1))
         source = ArraySource(X, resolve_device(self.device), getattr(torch, self.dtype))
+        saved = _files.open_checkpoints(self, source)
         source, validation = source.split(self.validation_fraction, self._seed)
         steps_per_epoch = math.ceil(source.n_samples / self.batch_size)
         n_steps = self.max_steps or self.max_epochs * steps_per_epoch
-        begin(self, source, n_steps=n_steps)
-        return self._train(source, validation, n_epochs=math.ceil(n_steps / steps_per_epoch))
+        if saved is None or not saved.restore(source.device):
+            begin(self, source, n_steps=n_steps)
+        elif saved.finished:
+            return self
+        n_epochs = math.ceil(n_steps / steps_per_epoch) - len(self.net_.history)
+        return self._train(source, validation, n_epochs, saved)
 
     def partial_fit(self, X: Any, y: Any = None) -> Self:
         """Train for one pass over `X`, going on from where the last call ended.
@@ -188,6 +184,7 @@ class BaseSAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, 
             As in `fit`.
         """
         validate_params(self)
+        _files.refuse_checkpoints(self)
         first = not hasattr(self, "net_")
         X = validate_X(self, X, reset=first)
         if first:
@@ -296,7 +293,13 @@ class BaseSAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, 
 
     # How it is done ----------------------------------------------------------------------
 
-    def _train(self, source: ArraySource, validation: ArraySource | None, n_epochs: int) -> Self:
+    def _train(
+        self,
+        source: ArraySource,
+        validation: ArraySource | None,
+        n_epochs: int,
+        saved: Checkpoints | None = None,
+    ) -> Self:
         """Run the net and write down what it has learned, whatever stops it."""
         net = self.net_
         batches = Batches(
@@ -305,13 +308,17 @@ class BaseSAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, 
             self.batch_size,
             seed=self._seed if self.shuffle else None,
             first_epoch=len(net.history),
+            skip=net.running_["n_batches"],
             n_steps=None if self.max_steps is None else self.max_steps - net.n_steps_,
         )
         held_out = validation and Batches(validation, self._scaling, self.batch_size)
         try:
-            net.partial_fit(batches, held_out, epochs=n_epochs)
+            with attached(net, saved and saved.callback()):
+                net.partial_fit(batches, held_out, epochs=n_epochs)
         finally:
             self._write_fitted()
+        if saved is not None and not net.interrupted_:
+            saved.write(net, finished=True)
         if net.interrupted_:
             warnings.warn(
                 f"Training was interrupted after {self.n_steps_} steps; the estimator holds what "

@@ -20,7 +20,7 @@ from sklearn_aensae.training import Constraint, LearningRateSchedule, Monitor, S
 if TYPE_CHECKING:
     from sklearn_aensae.estimators._base import BaseSAE
 
-__all__ = ["OPTIMIZERS", "Plan", "begin"]
+__all__ = ["OPTIMIZERS", "Plan", "assemble", "begin", "make_module"]
 
 OPTIMIZERS: dict[str, Any] = {
     "adam": partial(torch.optim.Adam, fused=True),
@@ -99,25 +99,36 @@ def begin(estimator: "BaseSAE", source: ArraySource, *, n_steps: int | None) -> 
         n_steps=n_steps,
         variance=float((sample - sample.mean(0)).square().mean()) or 1.0,
     )
-    module = _make_module(estimator, plan, sample)
+    module = make_module(estimator, plan)
+    generator = torch.Generator().manual_seed(estimator._seed)
+    initialize_(module, estimator.init, sample, generator)
     if previous is not None:
         _take_over_weights(module, previous)
+    estimator.history_ = {}
+    estimator.net_ = assemble(estimator, plan, module, source.device)
+    # With these two, the net can be put together again: they are saved with it.
+    estimator._plan = plan
+    estimator._trained_with = estimator.get_params(deep=False)
+
+
+def assemble(estimator: "BaseSAE", plan: Plan, module: Autoencoder, device: str) -> SAENet:
+    """Return the net that trains `module` and logs to the estimator's `history_`."""
     objective = Objective(
         {"reconstruction": estimator._make_reconstruction(plan), **estimator._make_terms(plan)}
     )
     name = estimator.optimizer
-    estimator.history_ = {}
-    estimator.net_ = SAENet(
+    net = SAENet(
         module,
-        criterion=objective.to(sample.dtype),
+        criterion=objective.to(module.decoder.bias.dtype),
         optimizer=OPTIMIZERS[name] if isinstance(name, str) else name,
         lr=estimator.learning_rate,
         callbacks=_make_callbacks(estimator, plan),
         train_split=None,
-        device=source.device,
+        device=device,
         matmul_precision=estimator.matmul_precision,
         verbose=0,
-    ).initialize()
+    )
+    return net.initialize()
 
 
 def _check_callbacks(estimator: "BaseSAE") -> None:
@@ -160,19 +171,17 @@ def _count_components(estimator: "BaseSAE", n_features: int) -> int:
     return int(count)
 
 
-def _make_module(estimator: "BaseSAE", plan: Plan, sample: Tensor) -> Autoencoder:
-    """Assemble and initialise the autoencoder, on the CPU."""
+def make_module(estimator: "BaseSAE", plan: Plan) -> Autoencoder:
+    """Return the autoencoder on the CPU, with weights yet to be filled in."""
     module = Autoencoder(
         LinearEncoder(plan.n_features, plan.n_components),
         estimator._make_activation(plan.n_components),
         LinearDecoder(plan.n_features, plan.n_components),
-    ).to(sample.dtype)
+    ).to(getattr(torch, estimator.dtype))
     module.tracker.window = plan.samples(estimator.dead_window)
     module.tracker.density_window = plan.steps(DENSITY_SHARE) * min(
         estimator.batch_size, plan.n_samples
     )
-    generator = torch.Generator().manual_seed(estimator._seed)
-    initialize_(module, estimator.init, sample, generator)
     return module
 
 

@@ -26,6 +26,8 @@ class Batches:
         that would have to be saved; None keeps the order of the source.
     first_epoch : int
         Number of the first epoch.
+    skip : int
+        Batches of the first epoch that have been handed out before.
     n_steps : int or None
         Batches to hand out in all; None for no limit.
     """
@@ -38,6 +40,7 @@ class Batches:
         *,
         seed: int | None = None,
         first_epoch: int = 0,
+        skip: int = 0,
         n_steps: int | None = None,
     ) -> None:
         self.source = source
@@ -45,6 +48,7 @@ class Batches:
         self.batch_size = batch_size
         self.seed = seed
         self.epoch = first_epoch
+        self.skip = skip
         self.n_steps = n_steps
 
     def __iter__(self) -> Iterator[tuple[Tensor, None]]:
@@ -55,7 +59,8 @@ class Batches:
             generator = torch.Generator().manual_seed(self.seed + self.epoch)
             order = torch.randperm(n_samples, generator=generator)
         self.epoch += 1
-        for start in range(0, n_samples, self.batch_size):
+        first, self.skip = self.skip * self.batch_size, 0
+        for start in range(first, n_samples, self.batch_size):
             if self.n_steps is not None:
                 if self.n_steps == 0:
                     return

@@ -97,25 +97,23 @@ class Interval:
         )
 
     def state_dict(self) -> dict[str, Any]:
-        """All of it, as plain values and lists of numbers."""
+        """All of it: tensors, numbers and names."""
         return {
             "names": self.names,
-            "values": [value.tolist() for value in self.values],
+            "values": torch.stack(self.values) if self.values else None,
             "n_rows": self.n_rows,
-            "samples": [sample.tolist() for sample in self.samples],
+            "samples": torch.stack(self.samples) if self.samples else None,
             "n_sampled": self.n_sampled,
             "n_sparse": self.n_sparse,
-            "shift": None if self.shift is None else self.shift.tolist(),
-            "total": None if self.total is None else self.total.tolist(),
+            "shift": self.shift,
+            "total": self.total,
         }
 
-    def load_state_dict(self, state: dict[str, Any], like: Tensor) -> None:
-        """Go on from `state`, with tensors of the kind of `like`."""
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from `state`."""
         self.names, self.n_rows = [*state["names"]], [*state["n_rows"]]
-        self.n_sampled, self.n_sparse = state["n_sampled"], state["n_sparse"]
-        self.values = [like.new_tensor(value) for value in state["values"]]
-        self.samples = [like.new_tensor(sample) for sample in state["samples"]]
-        self.shift, self.total = (
-            None if state[name] is None else like.new_tensor(state[name])
-            for name in ("shift", "total")
+        self.values, self.samples = (
+            [] if state[name] is None else [*state[name]] for name in ("values", "samples")
         )
+        self.n_sampled, self.n_sparse = state["n_sampled"], state["n_sparse"]
+        self.shift, self.total = state["shift"], state["total"]

@@ -70,6 +70,15 @@ class Monitor(Callback):
         finally:
             self._close()
 
+    def state_dict(self) -> dict[str, Any]:
+        """Return what the steps since the last row gave."""
+        return self.interval_.state_dict()
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on in the middle of an interval; called once training has begun."""
+        self.interval_.load_state_dict(state)
+        self.bar_.initial = self.bar_.n = (self.history.get("step") or [0])[-1]
+
     def _close(self) -> None:
         for name in ("interval_", "kept_"):
             self.__dict__.pop(name, None)
@@ -89,6 +98,7 @@ class Monitor(Callback):
             bad = [name for name, value in summary.means.items() if not math.isfinite(value)]
             self._restore(net, net.n_steps_ - summary.n_steps + 1 + summary.first_bad, bad)
         self._append(net, summary)
+        net.module_.activation.adapt()
         self.bar_.update(summary.n_steps)
         self.started_ = time.perf_counter()
         self._keep_weights(net)

@@ -7,7 +7,6 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import Any
 
-import torch
 from skorch import NeuralNet
 from skorch.callbacks import Callback
 from torch import Tensor
@@ -37,6 +36,9 @@ class SAENet(NeuralNet):
         Optimiser steps so far.
     interrupted_ : bool
         Whether the last training was stopped by the user (Ctrl-C), not by a callback.
+    running_ : dict
+        How far the present epoch has come: `loss` summed over `n_rows` rows, `n_batches`. Set
+        before training, it goes on in the middle of an epoch.
     """
 
     def __init__(self, *args: Any, matmul_precision: str = "highest", **kwargs: Any) -> None:
@@ -49,6 +51,7 @@ class SAENet(NeuralNet):
         self.n_steps_ = 0
         self.interrupted_ = False
         self.best_losses_: dict[str, float] = {}
+        self.running_ = _nothing()
         super().initialize()
         return self
 
@@ -85,6 +88,8 @@ class SAENet(NeuralNet):
                 super().fit_loop(X, y, **fit_params)
         except KeyboardInterrupt:
             self.module_.decoder.constrain_()
+        finally:
+            self.running_ = _nothing()
         return self
 
     @contextmanager
@@ -124,19 +129,20 @@ class SAENet(NeuralNet):
         """Run all batches of an epoch and record its mean loss with one read of the device."""
         if iterator is None:
             return
-        total, n_rows = torch.zeros((), device=self.device), 0
+        running = self.running_ if training else _nothing()
         for batch in iterator:
             self.notify("on_batch_begin", batch=batch, training=training)
             if self.interrupted_:
                 raise KeyboardInterrupt
             step = step_fn(batch, **fit_params)
             step["loss"] = step["loss"].detach()
-            total = total + step["loss"] * len(batch[0])
-            n_rows += len(batch[0])
+            running["loss"] = running["loss"] + step["loss"] * len(batch[0])
+            running["n_rows"] += len(batch[0])
+            running["n_batches"] += 1
             self.n_steps_ += training
             self.notify("on_batch_end", batch=batch, training=training, **step)
-        if n_rows:
-            self._record_epoch(prefix, float(total / n_rows))
+        if running["n_rows"]:
+            self._record_epoch(prefix, float(running["loss"] / running["n_rows"]))
 
     def _record_epoch(self, prefix: str, loss: float) -> None:
         """Write an epoch's loss, and whether it is the best, where skorch's callbacks look."""
@@ -146,6 +152,17 @@ class SAENet(NeuralNet):
             self.best_losses_[name] = loss
         self.history.record(name, loss)
         self.history.record(f"{name}_best", is_best)
+
+    def restore_best_losses(self) -> None:
+        """Read from the history which loss is the best, for an epoch that is run again."""
+        for name in ("train_loss", "valid_loss"):
+            losses = [row[name] for row in self.history if row.get(f"{name}_best")]
+            self.best_losses_ |= {name: losses[-1]} if losses else {}
+
+    def on_epoch_end(self, net: Any, **kwargs: Any) -> None:
+        """Start the sums of the next epoch."""
+        super().on_epoch_end(net, **kwargs)
+        self.running_ = _nothing()
 
     def on_epoch_begin(self, net: Any, **kwargs: Any) -> None:
         """Begin a new history row and drop what single batches of the last one recorded."""
@@ -167,3 +184,8 @@ class SAENet(NeuralNet):
         """Load onto a device that is there; skorch turns its name into an object on the way."""
         super().__setstate__(state)
         self.__dict__["device"] = str(self.__dict__["device"])
+
+
+def _nothing() -> dict[str, Any]:
+    """Return the sums of an epoch that has just begun."""
+    return {"loss": 0.0, "n_rows": 0, "n_batches": 0}

@@ -36,6 +36,9 @@ class Activation(nn.Module, ABC):
         """
         return torch.relu(values)
 
+    def adapt(self) -> None:
+        """Choose how to compute what comes; called when the device is read anyway."""
+
     def encode(self, x: Tensor, weight: Tensor, bias: Tensor, offset: Tensor) -> Codes:
         """Codes of W(x - offset) + bias; arguments as in `kernels.active_encode`."""
         values, pattern = active_encode(x, weight, bias, offset, self.select)
