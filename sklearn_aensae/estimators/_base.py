@@ -1,6 +1,5 @@
 """The estimator surface that every sparse autoencoder shares."""
 
-import math
 import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
@@ -18,9 +17,9 @@ from torch.optim import Optimizer
 from sklearn_aensae._devices import resolve_device
 from sklearn_aensae._docs import splice
 from sklearn_aensae.estimators import _coding
-from sklearn_aensae.estimators._build import OPTIMIZERS, Plan, begin
+from sklearn_aensae.estimators._build import OPTIMIZERS, Plan, begin, plan_length
 from sklearn_aensae.estimators._fitted import write_fitted
-from sklearn_aensae.estimators._validation import Data, validate_codes, validate_X
+from sklearn_aensae.estimators._validation import Data, validate_codes, validate_rows, validate_X
 from sklearn_aensae.exceptions import TrainingInterruptedWarning
 from sklearn_aensae.metrics import ReconstructionStatistics
 from sklearn_aensae.modules.activations import Activation
@@ -37,7 +36,7 @@ from sklearn_aensae.params import (
     Where,
     validate_params,
 )
-from sklearn_aensae.sources import ArraySource
+from sklearn_aensae.sources import Source, as_source
 from sklearn_aensae.sources.scaling import SCALINGS
 from sklearn_aensae.training import Batches
 
@@ -121,9 +120,15 @@ class BaseSAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, 
 
         Parameters
         ----------
-        X : array-like or Tensor of shape (n_samples, n_features)
-            Rows, in any float type, in memory, in a (read-only) memmap or on any device. Only
-            batches are moved to `device`.
+        X : array-like or Tensor of shape (n_samples, n_features), or data larger than memory
+            Rows, in any float type. An array or tensor stays where it is, on any device. Read in
+            blocks, shuffled in a buffer of 256 MB and checked for NaN on the way are
+
+            - shards: a (read-only) memmap, a list of arrays or memmaps, a path to a .npy file or
+              to a folder of them, sorted by name. Blocks come from random positions;
+            - a stream: an iterable of blocks of any length, in its order. It needs `max_steps`.
+              An iterator gives one pass, any other iterable as many as that takes; all count as
+              one epoch, except that a float `dead_window` refers to 1,000 batches.
         y : None
             Ignored.
 
@@ -135,7 +140,9 @@ class BaseSAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, 
         Raises
         ------
         ValueError, TypeError
-            If `X` or a parameter is not what it should be.
+            If `X` or a parameter is not what it should be. A bad value in shards or a stream,
+            and a stream that ends before `max_steps`, are noticed during training; the
+            estimator then keeps what it has learned. FileNotFoundError for a path to nothing.
         DivergenceError
             If the loss becomes NaN or infinite; the weights of the last good log interval are
             kept.
@@ -148,15 +155,14 @@ class BaseSAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, 
         validate_params(self)
         X = validate_X(self, X, reset=True)
         self._seed = int(check_random_state(self.random_state).randint(2**31 - 1))
-        source = ArraySource(X, resolve_device(self.device), getattr(torch, self.dtype))
+        source = as_source(X, resolve_device(self.device), getattr(torch, self.dtype))
         source, validation = source.split(self.validation_fraction, self._seed)
-        steps_per_epoch = math.ceil(source.n_samples / self.batch_size)
-        n_steps = self.max_steps or self.max_epochs * steps_per_epoch
+        n_steps, n_epochs = plan_length(self, source)
         begin(self, source, n_steps=n_steps)
-        return self._train(source, validation, n_epochs=math.ceil(n_steps / steps_per_epoch))
+        return self._train(source, validation, n_epochs, repeat=source.n_samples is None)
 
     def partial_fit(self, X: Any, y: Any = None) -> Self:
-        """Train for one pass over `X`, going on from where the last call ended.
+        """Train for one pass over `X`, a stream included, going on from where the last call ended.
 
         The first call initialises weights and scaling from its `X` and reads all parameters;
         later ones read `batch_size`, `shuffle` and `max_steps` only. Schedules given as shares
@@ -165,8 +171,8 @@ class BaseSAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, 
 
         Parameters
         ----------
-        X : array-like or Tensor of shape (n_samples, n_features)
-            As in `fit`.
+        X : array-like or Tensor of shape (n_samples, n_features), or data larger than memory
+            As in `fit`; a stream does not need `max_steps`.
         y : None
             Ignored.
 
@@ -184,7 +190,7 @@ class BaseSAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, 
         first = not hasattr(self, "net_")
         X = validate_X(self, X, reset=first)
         if first:
-            source = ArraySource(X, resolve_device(self.device), getattr(torch, self.dtype))
+            source = as_source(X, resolve_device(self.device), getattr(torch, self.dtype))
             self._seed = int(check_random_state(self.random_state).randint(2**31 - 1))
             begin(self, source, n_steps=self.max_steps)
             return self._train(source, None, n_epochs=1)
@@ -195,7 +201,7 @@ class BaseSAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, 
                 stacklevel=2,
             )
             return self
-        source = ArraySource(X, self.net_.device, self.net_.module_.decoder.bias.dtype)
+        source = as_source(X, self.net_.device, self.net_.module_.decoder.bias.dtype)
         return self._train(source, None, n_epochs=1)
 
     def transform(self, X: Any) -> Any:
@@ -203,8 +209,8 @@ class BaseSAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, 
 
         Parameters
         ----------
-        X : array-like or Tensor of shape (n_samples, n_features)
-            Rows.
+        X : array-like or Tensor of shape (n_samples, n_features), memmap, shards or path
+            Rows; read in blocks as in `fit`, but in their own order. No stream.
 
         Returns
         -------
@@ -214,7 +220,7 @@ class BaseSAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, 
             no sparse half precision).
         """
         check_is_fitted(self)
-        return _coding.encode(self, validate_X(self, X, reset=False))
+        return _coding.encode(self, validate_rows(self, X))
 
     def inverse_transform(self, codes: Any) -> Data:
         """Decode codes.
@@ -243,8 +249,8 @@ class BaseSAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, 
 
         Parameters
         ----------
-        X : array-like or Tensor of shape (n_samples, n_features)
-            Rows.
+        X : array-like or Tensor of shape (n_samples, n_features), memmap, shards or path
+            Rows; read in blocks as in `fit`, but in their own order. No stream.
 
         Returns
         -------
@@ -252,15 +258,15 @@ class BaseSAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, 
             Of the kind and float type of `X`.
         """
         check_is_fitted(self)
-        return _coding.reconstruct(self, validate_X(self, X, reset=False))
+        return _coding.reconstruct(self, validate_rows(self, X))
 
     def score(self, X: Any, y: Any = None) -> float:
         """Explained variance of the reconstruction, against the column means of `X`.
 
         Parameters
         ----------
-        X : array-like or Tensor of shape (n_samples, n_features)
-            Rows.
+        X : array-like or Tensor of shape (n_samples, n_features), memmap, shards or path
+            Rows; read in blocks as in `fit`, but in their own order. No stream.
         y : None
             Ignored.
 
@@ -270,7 +276,7 @@ class BaseSAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, 
             1 for a perfect reconstruction, 0 for one no better than the mean.
         """
         check_is_fitted(self)
-        X = validate_X(self, X, reset=False)
+        X = validate_rows(self, X)
         statistics = ReconstructionStatistics()
         for _, x, reconstruction in _coding.iter_reconstructions(self, X):
             statistics.update(x, reconstruction)
@@ -278,7 +284,9 @@ class BaseSAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, 
 
     # How it is done ----------------------------------------------------------------------
 
-    def _train(self, source: ArraySource, validation: ArraySource | None, n_epochs: int) -> Self:
+    def _train(
+        self, source: Source, validation: Source | None, n_epochs: int, *, repeat: bool = False
+    ) -> Self:
         """Run the net and write down what it has learned, whatever stops it."""
         net = self.net_
         batches = Batches(
@@ -288,11 +296,13 @@ class BaseSAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, 
             seed=self._seed if self.shuffle else None,
             first_epoch=len(net.history),
             n_steps=None if self.max_steps is None else self.max_steps - net.n_steps_,
+            repeat=repeat,
         )
         held_out = validation and Batches(validation, self._scaling, self.batch_size)
         try:
             net.partial_fit(batches, held_out, epochs=n_epochs)
         finally:
+            batches.close()
             self._write_fitted()
         if net.interrupted_:
             warnings.warn(

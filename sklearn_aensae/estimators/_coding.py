@@ -10,7 +10,7 @@ from torch import Tensor
 
 from sklearn_aensae.estimators._validation import Data
 from sklearn_aensae.kernels import Codes, DenseCodes
-from sklearn_aensae.sources import ArraySource
+from sklearn_aensae.sources import ArraySource, Rows
 
 if TYPE_CHECKING:
     from sklearn_aensae.estimators._base import BaseSAE
@@ -21,7 +21,7 @@ CHUNK_BYTES = 2**25
 """Size of the largest temporary: about what stays in cache, and small on any device."""
 
 
-def encode(estimator: "BaseSAE", X: Data) -> Data | sparse.csr_array:
+def encode(estimator: "BaseSAE", X: Rows) -> Data | sparse.csr_array:
     """Codes of all rows, in the units of the input, as the estimator's parameters ask."""
     n_rows, n_components = len(X), estimator.n_components_
     if estimator.sparse_output:
@@ -36,7 +36,7 @@ def encode(estimator: "BaseSAE", X: Data) -> Data | sparse.csr_array:
     return result
 
 
-def reconstruct(estimator: "BaseSAE", X: Data) -> Data:
+def reconstruct(estimator: "BaseSAE", X: Rows) -> Data:
     """Reconstructions of all rows, each with its own scale."""
     result = _empty_like(X, X.shape)
     for rows, _, reconstruction in iter_reconstructions(estimator, X):
@@ -44,7 +44,7 @@ def reconstruct(estimator: "BaseSAE", X: Data) -> Data:
     return result
 
 
-def iter_reconstructions(estimator: "BaseSAE", X: Data) -> Iterator[tuple[slice, Tensor, Tensor]]:
+def iter_reconstructions(estimator: "BaseSAE", X: Rows) -> Iterator[tuple[slice, Tensor, Tensor]]:
     """Yield rows, their data and their reconstruction, in the units of the input."""
     decoder = estimator.net_.module_.decoder
     for rows, x, codes, factors in _iter_codes(estimator, X):
@@ -65,13 +65,12 @@ def decode(estimator: "BaseSAE", codes: Data | sparse.csr_array) -> Data:
 
 
 def _iter_codes(
-    estimator: "BaseSAE", X: Data
+    estimator: "BaseSAE", X: Rows
 ) -> Iterator[tuple[slice, Tensor, Codes, Tensor | float]]:
     """Yield rows, their data, their codes in the units of training, and the rows' scales."""
     module, scaling = estimator.net_.module_.eval(), estimator._scaling
-    source = _source(estimator, X)
-    for rows in _chunks(source.n_samples, max(estimator.n_components_, source.n_features)):
-        x = source.take(rows)
+    for rows in _chunks(len(X), max(estimator.n_components_, X.shape[1])):
+        x = _source(estimator, X[rows]).take(slice(None))
         factors = scaling.factors(x)
         with torch.no_grad():
             yield rows, x, module.encode(x * factors), factors
@@ -88,7 +87,7 @@ def _chunks(n_rows: int, width: int) -> Iterator[slice]:
     return (slice(start, min(start + size, n_rows)) for start in range(0, n_rows, size))
 
 
-def _empty_like(data: Data | sparse.csr_array, shape: tuple[int, ...]) -> Data:
+def _empty_like(data: Rows | sparse.csr_array, shape: tuple[int, ...]) -> Data:
     """Uninitialised array or tensor of the kind, float type and device of `data`."""
     if isinstance(data, Tensor):
         return torch.empty(shape, dtype=data.dtype, device=data.device)
@@ -103,6 +102,6 @@ def _store(result: Data, rows: slice, block: Tensor) -> None:
         result[rows] = block.cpu().numpy()
 
 
-def _sparse_dtype(X: Data) -> type[np.floating]:
+def _sparse_dtype(X: Rows) -> type[np.floating]:
     """Float type of CSR codes: that of `X`, or float32 where SciPy has no such type."""
     return np.float64 if str(X.dtype) in {"float64", "torch.float64"} else np.float32

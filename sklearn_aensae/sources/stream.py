@@ -1,0 +1,167 @@
+"""Blocks of rows from any iterable: checked as they come, shuffled within a buffer."""
+
+from collections import deque
+from collections.abc import Iterable, Iterator
+from itertools import count
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from sklearn_aensae.sources.base import BUFFER_BYTES, Source, rebatch
+
+__all__ = ["Stream", "StreamSource"]
+
+
+class Stream:
+    """Blocks of an iterable as checked tensors; the first ones can be looked at in advance.
+
+    Parameters
+    ----------
+    blocks : iterable of array-like or Tensor of shape (n_rows, n_features)
+        Blocks of any length, 0 included. An iterator can be passed over once, any other
+        iterable as often as it starts again.
+
+    Raises
+    ------
+    ValueError
+        If there is no row, or when a block is no finite real matrix with as many features as
+        the first.
+    """
+
+    def __init__(self, blocks: Iterable[Any]) -> None:
+        self._blocks = blocks
+        self._started: Iterator[Tensor] | None = self._check(iter(blocks))
+        self._ahead: deque[Tensor] = deque()
+        self._n_rows = 0
+        self.n_features = -1
+        if not self.head(1):
+            raise ValueError(
+                "X is a stream without rows. An iterator, such as a generator, can be used once; "
+                "this one may be used up."
+            )
+
+    def head(self, n_rows: int) -> list[Tensor]:
+        """Return the first blocks, of `n_rows` rows or more; the first pass gives them again."""
+        if self._started is None:
+            raise RuntimeError("the first pass over the stream has begun")
+        held = sum(map(len, self._ahead))
+        while held < n_rows and (block := next(self._started, None)) is not None:
+            self._ahead.append(block)
+            held += len(block)
+        return list(self._ahead)
+
+    def blocks(self) -> Iterator[Tensor]:
+        """One pass over the non-empty blocks."""
+        if self._started is not None:
+            started, self._started = self._started, None
+            while self._ahead:
+                yield self._ahead.popleft()
+            yield from started
+        elif iter(self._blocks) is self._blocks:
+            raise ValueError(
+                f"X is an iterator and has given all of its {self._n_rows} rows, but max_steps "
+                "needs more. Lower max_steps, or give an iterable that can start again, such as a "
+                "folder of shards or an object whose __iter__ returns a new generator."
+            )
+        else:
+            yield from self._check(iter(self._blocks))
+
+    def _check(self, blocks: Iterator[Any]) -> Iterator[Tensor]:
+        """Blocks as tensors of their own, as whoever yields them may fill the same array again."""
+        for number in count():
+            # One at a time, so that no reference to a block outlives its turn.
+            block = next(blocks, None)
+            if block is None:
+                return
+            checked = _as_matrix(block, number)
+            if self.n_features == -1:
+                self.n_features = checked.shape[1]
+            if checked.shape[1] != self.n_features:
+                raise ValueError(
+                    f"X: block {number} has {checked.shape[1]} features, but the first block has "
+                    f"{self.n_features}."
+                )
+            if len(checked):
+                self._n_rows += len(checked)
+                yield checked
+
+
+class StreamSource(Source):
+    """Rows of a stream of unknown length, mixed within `BUFFER_BYTES` of consecutive ones.
+
+    Parameters
+    ----------
+    stream : Stream
+        Blocks.
+    device : str
+        Where rows go as they come.
+    dtype : torch.dtype
+        What they are converted to.
+    """
+
+    def __init__(self, stream: Stream, device: str, dtype: torch.dtype) -> None:
+        super().__init__(stream.n_features, None, device, dtype)
+        self.stream = stream
+
+    def chunks(self, seed: int | None, first: int, stop: int | None) -> Iterator[Tensor]:
+        """Permuted buffers, or blocks as they come; rows to leave out are taken all the same."""
+        chunks = self._until(stop)
+        if seed is not None:
+            row_bytes = self.n_features * self.dtype.itemsize
+            generator = torch.Generator().manual_seed(seed)
+
+            def shuffled(rows: Tensor) -> Tensor:
+                order = torch.randperm(len(rows), generator=generator)
+                return rows[order.to(rows.device)]
+
+            # `map` keeps no reference to a buffer whose permuted copy is in use.
+            chunks = map(shuffled, rebatch(chunks, max(1, BUFFER_BYTES // row_bytes)))
+        for chunk in chunks:
+            if first < len(chunk):
+                yield chunk[first:]
+            first = max(0, first - len(chunk))
+
+    def sample(self, n_rows: int, seed: int | None) -> Tensor:
+        """Return the first rows: nobody knows what is to come."""
+        return torch.cat(self.stream.head(n_rows))[:n_rows].to(self.dtype)
+
+    def split(self, fraction: float, seed: int) -> tuple["StreamSource", None]:
+        """Refuse to hold out rows, which might be the only ones of their kind."""
+        if fraction:
+            raise ValueError(
+                f"validation_fraction={fraction} needs to know how many rows X has, but X is a "
+                "stream; set it to 0 and call score on data kept aside."
+            )
+        return self, None
+
+    def _until(self, stop: int | None) -> Iterator[Tensor]:
+        """Blocks up to the row `stop`, on the device: no block is asked for that is not needed."""
+        for block in self.stream.blocks():
+            rows = block[:stop].to(self.device).to(self.dtype)
+            yield rows
+            if stop is not None:
+                stop -= len(rows)
+                if stop == 0:
+                    return
+
+
+def _as_matrix(block: Any, number: int) -> Tensor:
+    """Copy a block into a tensor, if it is a finite real matrix."""
+    if not isinstance(block, Tensor):
+        block = np.array(block)
+        if block.dtype.kind not in "fiub":
+            raise ValueError(
+                f"X: block {number} has dtype {block.dtype}; expected a matrix of real numbers."
+            )
+        block = torch.from_numpy(block.astype(block.dtype.newbyteorder("="), copy=False))
+    if block.ndim != 2:
+        raise ValueError(
+            f"X: block {number} has {block.ndim} dimensions, shape {tuple(block.shape)}; expected "
+            "a matrix with one row per sample (a token, say)."
+        )
+    checked: Tensor = block.detach().clone()
+    if checked.is_complex() or not bool(checked.isfinite().all()):
+        raise ValueError(f"X: block {number} contains NaN, infinity or complex numbers.")
+    return checked
