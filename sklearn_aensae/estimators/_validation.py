@@ -10,7 +10,7 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_array, validate_data
 from torch import Tensor
 
-from sklearn_aensae.sources import Rows, Shards, Stream, resolve
+from sklearn_aensae.sources import Rows, Shards, Stream, recognize
 
 __all__ = ["Data", "validate_X", "validate_codes", "validate_rows"]
 
@@ -48,7 +48,7 @@ def validate_X(estimator: BaseEstimator, X: Any, *, reset: bool) -> Rows | Strea
     _refuse_other_ranks(X)
     if isinstance(X, Tensor):
         return _validate_tensor(estimator, X, reset=reset)
-    X = resolve(X)
+    X = recognize(X)
     if isinstance(X, Stream | Shards):
         _count_features(estimator, X.n_features, reset=reset)
         return X

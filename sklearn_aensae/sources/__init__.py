@@ -3,7 +3,7 @@
 from sklearn_aensae.sources.array import ArraySource
 from sklearn_aensae.sources.base import Source
 from sklearn_aensae.sources.blocks import BlockSource
-from sklearn_aensae.sources.resolve import as_source, resolve
+from sklearn_aensae.sources.resolve import as_source, recognize
 from sklearn_aensae.sources.scaling import InputScaling
 from sklearn_aensae.sources.shards import Rows, Shards
 from sklearn_aensae.sources.stream import Stream, StreamSource
@@ -18,5 +18,5 @@ __all__ = [
     "Stream",
     "StreamSource",
     "as_source",
-    "resolve",
+    "recognize",
 ]

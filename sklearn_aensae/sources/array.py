@@ -39,7 +39,9 @@ class ArraySource(Source):
         self.n_rows = X.shape[0] if subset is None else len(subset)
         super().__init__(X.shape[1], self.n_rows, device, dtype)
 
-    def chunks(self, seed: int | None, first: int, stop: int | None) -> Iterator[Tensor]:
+    def chunks(
+        self, batch_size: int, seed: int | None, first: int, stop: int | None
+    ) -> Iterator[Tensor]:
         """All rows that are left, fetched at once."""
         order = self._order(seed)
         yield self.take(slice(first, stop) if order is None else order[first:stop])

@@ -1,5 +1,6 @@
 """The contract of a source: one epoch after another of rows, in an order drawn from a seed."""
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
 
@@ -8,7 +9,7 @@ from torch import Tensor
 
 from sklearn_aensae.sources.prefetch import prefetched
 
-__all__ = ["BUFFER_BYTES", "Source", "rebatch"]
+__all__ = ["BUFFER_BYTES", "Source", "deal", "rebatch"]
 
 BUFFER_BYTES = 2**28
 """Rows that are mixed with each other. Two buffers, one in use and one being prepared, and what
@@ -42,11 +43,15 @@ class Source(ABC):
         self.dtype = dtype
 
     @abstractmethod
-    def chunks(self, seed: int | None, first: int, stop: int | None) -> Iterator[Tensor]:
+    def chunks(
+        self, batch_size: int, seed: int | None, first: int, stop: int | None
+    ) -> Iterator[Tensor]:
         """Rows of one epoch, in pieces of any length.
 
         Parameters
         ----------
+        batch_size : int
+            Rows per batch that will be cut from the chunks.
         seed : int or None
             The order is a function of it; None for the order of the source.
         first : int
@@ -69,11 +74,23 @@ class Source(ABC):
         """Batches of one epoch: those after the first `skip`, and at most `n_batches` of them."""
         first = skip * batch_size
         stop = None if n_batches is None else first + n_batches * batch_size
-        with prefetched(self.chunks(seed, first, stop)) as chunks:
+        with prefetched(self.chunks(batch_size, seed, first, stop)) as chunks:
             for i, batch in enumerate(rebatch(chunks, batch_size)):
                 if i == n_batches:
                     return
                 yield batch.to(self.device).to(self.dtype)
+
+
+def deal(n_rows: int, batch_size: int, generator: torch.Generator) -> Tensor:
+    """Random order of the rows of a buffer in which neighbours are in different batches.
+
+    As cards are dealt, each run of `n_rows / batch_size` neighbouring rows gives one row to every
+    batch, in random order. Neighbours, often tokens of one document, are then in the same batch
+    only if a run ends between them, and a batch has its share of all parts of the buffer.
+    """
+    n_batches = math.ceil(n_rows / batch_size)
+    runs = torch.rand(math.ceil(n_rows / n_batches), n_batches, generator=generator)
+    return runs.argsort(dim=1).flatten()[:n_rows].argsort(stable=True)
 
 
 def rebatch(chunks: Iterable[Tensor], size: int) -> Iterator[Tensor]:

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from sklearn_aensae.sources.base import BUFFER_BYTES, Source
+from sklearn_aensae.sources.base import BUFFER_BYTES, Source, deal
 from sklearn_aensae.sources.shards import Shards
 
 __all__ = ["BLOCK_BYTES", "BlockSource"]
@@ -23,8 +23,7 @@ class BlockSource(Source):
     """Rows of shards that need not fit in memory.
 
     An epoch is a random order of blocks. Each `BUFFER_BYTES` of them form a buffer, whose rows
-    are permuted while they are copied out of the mapped pages: the only copy. Two neighbouring
-    rows are then in the same batch with probability batch_size / rows per buffer.
+    are dealt to its batches while they are copied out of the mapped pages: the only copy.
 
     Parameters
     ----------
@@ -49,7 +48,9 @@ class BlockSource(Source):
         n_samples = sum(len(self._rows(block)) for block in blocks.tolist())
         super().__init__(shards.shape[1], n_samples, device, dtype)
 
-    def chunks(self, seed: int | None, first: int, stop: int | None) -> Iterator[Tensor]:
+    def chunks(
+        self, batch_size: int, seed: int | None, first: int, stop: int | None
+    ) -> Iterator[Tensor]:
         """Buffers of permuted rows, of nearly equal size; those to leave out are not read."""
         blocks, generator = self.blocks, torch.Generator()
         if seed is not None:
@@ -63,7 +64,7 @@ class BlockSource(Source):
             ranges = [self._rows(block) for block in group.tolist()]
             n_rows = sum(map(len, ranges))
             # Drawn for buffers to leave out, too: what follows must not depend on `first`.
-            order = None if seed is None else torch.randperm(n_rows, generator=generator)
+            order = None if seed is None else deal(n_rows, batch_size, generator)
             if start + n_rows > first:
                 yield self._read(ranges, order)[max(0, first - start) :]
             start += n_rows

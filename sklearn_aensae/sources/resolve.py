@@ -14,10 +14,10 @@ from sklearn_aensae.sources.blocks import BlockSource
 from sklearn_aensae.sources.shards import Rows, Shards, is_mapped
 from sklearn_aensae.sources.stream import Stream, StreamSource
 
-__all__ = ["as_source", "resolve"]
+__all__ = ["as_source", "recognize"]
 
 
-def resolve(X: Any) -> Any:
+def recognize(X: Any) -> Any:
     """Recognise data that need not fit in memory; anything else is returned as it is.
 
     Parameters
@@ -48,7 +48,7 @@ def resolve(X: Any) -> Any:
 
 
 def as_source(X: Rows | Stream, device: str, dtype: torch.dtype) -> Source:
-    """Return where batches of `X` come from, `X` being what `resolve` returned, and valid.
+    """Return where batches of `X` come from, `X` being what `recognize` returned, and valid.
 
     Parameters
     ----------

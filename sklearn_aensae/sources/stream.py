@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from sklearn_aensae.sources.base import BUFFER_BYTES, Source, rebatch
+from sklearn_aensae.sources.base import BUFFER_BYTES, Source, deal, rebatch
 
 __all__ = ["Stream", "StreamSource"]
 
@@ -70,12 +70,7 @@ class Stream:
 
     def _check(self, blocks: Iterator[Any]) -> Iterator[Tensor]:
         """Blocks as tensors of their own, as whoever yields them may fill the same array again."""
-        for number in count():
-            # One at a time, so that no reference to a block outlives its turn.
-            block = next(blocks, None)
-            if block is None:
-                return
-            checked = _as_matrix(block, number)
+        for number, checked in enumerate(map(_as_matrix, blocks, count())):
             if self.n_features == -1:
                 self.n_features = checked.shape[1]
             if checked.shape[1] != self.n_features:
@@ -91,6 +86,8 @@ class Stream:
 class StreamSource(Source):
     """Rows of a stream of unknown length, mixed within `BUFFER_BYTES` of consecutive ones.
 
+    The buffer in which training ends holds no more rows than are needed: they may be expensive.
+
     Parameters
     ----------
     stream : Stream
@@ -105,7 +102,9 @@ class StreamSource(Source):
         super().__init__(stream.n_features, None, device, dtype)
         self.stream = stream
 
-    def chunks(self, seed: int | None, first: int, stop: int | None) -> Iterator[Tensor]:
+    def chunks(
+        self, batch_size: int, seed: int | None, first: int, stop: int | None
+    ) -> Iterator[Tensor]:
         """Permuted buffers, or blocks as they come; rows to leave out are taken all the same."""
         chunks = self._until(stop)
         if seed is not None:
@@ -113,10 +112,9 @@ class StreamSource(Source):
             generator = torch.Generator().manual_seed(seed)
 
             def shuffled(rows: Tensor) -> Tensor:
-                order = torch.randperm(len(rows), generator=generator)
-                return rows[order.to(rows.device)]
+                return rows[deal(len(rows), batch_size, generator).to(rows.device)]
 
-            # `map` keeps no reference to a buffer whose permuted copy is in use.
+            # `map` keeps no reference to a buffer whose shuffled copy is in use.
             chunks = map(shuffled, rebatch(chunks, max(1, BUFFER_BYTES // row_bytes)))
         for chunk in chunks:
             if first < len(chunk):
@@ -149,19 +147,20 @@ class StreamSource(Source):
 
 def _as_matrix(block: Any, number: int) -> Tensor:
     """Copy a block into a tensor, if it is a finite real matrix."""
-    if not isinstance(block, Tensor):
-        block = np.array(block)
-        if block.dtype.kind not in "fiub":
+    if isinstance(block, Tensor):
+        rows = block.detach().clone()
+    else:
+        array = np.array(block)
+        if array.dtype.kind not in "fiub":
             raise ValueError(
-                f"X: block {number} has dtype {block.dtype}; expected a matrix of real numbers."
+                f"X: block {number} has dtype {array.dtype}; expected a matrix of real numbers."
             )
-        block = torch.from_numpy(block.astype(block.dtype.newbyteorder("="), copy=False))
-    if block.ndim != 2:
+        rows = torch.from_numpy(array.astype(array.dtype.newbyteorder("="), copy=False))
+    if rows.ndim != 2:
         raise ValueError(
-            f"X: block {number} has {block.ndim} dimensions, shape {tuple(block.shape)}; expected "
+            f"X: block {number} has {rows.ndim} dimensions, shape {tuple(rows.shape)}; expected "
             "a matrix with one row per sample (a token, say)."
         )
-    checked: Tensor = block.detach().clone()
-    if checked.is_complex() or not bool(checked.isfinite().all()):
+    if rows.is_complex() or not bool(rows.isfinite().all()):
         raise ValueError(f"X: block {number} contains NaN, infinity or complex numbers.")
-    return checked
+    return rows
