@@ -123,7 +123,6 @@ class BaseSAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, 
         X : array-like or Tensor of shape (n_samples, n_features), or data larger than memory
             Rows, in any float type. An array or tensor stays where it is, on any device. Read in
             blocks, shuffled in a buffer of 256 MB and checked for NaN on the way are
-
             - shards: a (read-only) memmap, a list of arrays or memmaps, a path to a .npy file or
               to a folder of them, sorted by name. Blocks come from random positions;
             - a stream: an iterable of blocks of any length, in its order. It needs `max_steps`.
@@ -303,6 +302,8 @@ class BaseSAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, 
             net.partial_fit(batches, held_out, epochs=n_epochs)
         finally:
             batches.close()
+            if held_out is not None:
+                held_out.close()
             self._write_fitted()
         if net.interrupted_:
             warnings.warn(

@@ -44,8 +44,7 @@ class Stream:
 
     def head(self, n_rows: int) -> list[Tensor]:
         """Return the first blocks, of `n_rows` rows or more; the first pass gives them again."""
-        if self._started is None:
-            raise RuntimeError("the first pass over the stream has begun")
+        assert self._started is not None, "the first pass has begun"
         held = sum(map(len, self._ahead))
         while held < n_rows and (block := next(self._started, None)) is not None:
             self._ahead.append(block)
