@@ -122,12 +122,11 @@ class BaseSAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, 
         ----------
         X : array-like or Tensor of shape (n_samples, n_features), or data larger than memory
             Rows, in any float type. An array or tensor stays where it is, on any device. Read in
-            blocks, shuffled in a buffer of 256 MB and checked for NaN on the way are
-            - shards: a (read-only) memmap, a list of arrays or memmaps, a path to a .npy file or
-              to a folder of them, sorted by name. Blocks come from random positions;
-            - a stream: an iterable of blocks of any length, in its order. It needs `max_steps`.
-              An iterator gives one pass, any other iterable as many as that takes; all count as
-              one epoch, except that a float `dead_window` refers to 1,000 batches.
+            blocks, shuffled in a buffer of 256 MB and checked for NaN on the way are shards (a
+            memmap, a list of arrays or memmaps, a path to a .npy file or to a folder of them,
+            sorted by name) and streams (any other iterable of blocks, such as a generator). A
+            stream needs `max_steps`; an iterator gives one pass, any other iterable as many as
+            that takes. All count as one epoch, but a float `dead_window` as 1,000 batches.
         y : None
             Ignored.
 
@@ -143,8 +142,7 @@ class BaseSAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, 
             and a stream that ends before `max_steps`, are noticed during training; the
             estimator then keeps what it has learned. FileNotFoundError for a path to nothing.
         DivergenceError
-            If the loss becomes NaN or infinite; the weights of the last good log interval are
-            kept.
+            If the loss is not finite; the weights of the last good log interval are kept.
 
         Warns
         -----
@@ -284,7 +282,7 @@ class BaseSAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, 
     # How it is done ----------------------------------------------------------------------
 
     def _train(
-        self, source: Source, validation: Source | None, n_epochs: int, *, repeat: bool = False
+        self, source: Source, validation: Source | None, n_epochs: int, repeat: bool = False
     ) -> Self:
         """Run the net and write down what it has learned, whatever stops it."""
         net = self.net_
@@ -297,7 +295,9 @@ class BaseSAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, 
             n_steps=None if self.max_steps is None else self.max_steps - net.n_steps_,
             repeat=repeat,
         )
-        held_out = validation and Batches(validation, self._scaling, self.batch_size)
+        held_out = None
+        if validation is not None:
+            held_out = Batches(validation, self._scaling, self.batch_size)
         try:
             net.partial_fit(batches, held_out, epochs=n_epochs)
         finally:
