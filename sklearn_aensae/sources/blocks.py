@@ -72,7 +72,8 @@ class BlockSource(Source):
     def sample(self, n_rows: int, seed: int | None) -> Tensor:
         """Short runs of rows at random positions, or the first rows."""
         if seed is None:
-            return self._read([range(min(n_rows, len(self.shards)))]).to(self.dtype)
+            first = self.blocks[: math.ceil(n_rows / self.block_rows)].tolist()
+            return self._read([self._rows(block) for block in first])[:n_rows].to(self.dtype)
         generator = torch.Generator().manual_seed(seed)
         n_runs = math.ceil(n_rows / min(RUN_ROWS, self.block_rows))
         chosen = self.blocks[torch.randint(len(self.blocks), (n_runs,), generator=generator)]

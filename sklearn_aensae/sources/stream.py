@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from sklearn_aensae.sources.base import BUFFER_BYTES, Source, deal, rebatch
+from sklearn_aensae.sources.base import BUFFER_BYTES, Source, deal, regroup
 
 __all__ = ["Stream", "StreamSource"]
 
@@ -110,11 +110,12 @@ class StreamSource(Source):
             row_bytes = self.n_features * self.dtype.itemsize
             generator = torch.Generator().manual_seed(seed)
 
-            def shuffled(rows: Tensor) -> Tensor:
-                return rows[deal(len(rows), batch_size, generator).to(rows.device)]
+            def shuffled(pieces: list[Tensor]) -> Tensor:
+                n_rows = sum(map(len, pieces))
+                return _join(pieces, deal(n_rows, batch_size, generator))
 
-            # `map` keeps no reference to a buffer whose shuffled copy is in use.
-            chunks = map(shuffled, rebatch(chunks, max(1, BUFFER_BYTES // row_bytes)))
+            # `map` keeps no reference to a buffer that is in use.
+            chunks = map(shuffled, regroup(chunks, max(1, BUFFER_BYTES // row_bytes)))
         for chunk in chunks:
             if first < len(chunk):
                 yield chunk[first:]
@@ -142,6 +143,21 @@ class StreamSource(Source):
                 stop -= len(rows)
                 if stop == 0:
                     return
+
+
+def _join(pieces: list[Tensor], order: Tensor) -> Tensor:
+    """Rows of all pieces, row i being row order[i] of them; lets go of each on the way."""
+    places = torch.empty_like(order)
+    places[order] = torch.arange(len(order))
+    places = places.to(pieces[0].device)
+    result = pieces[0].new_empty((len(order), pieces[0].shape[1]))
+    filled = len(order)
+    while pieces:
+        # From the end, where a list gives its items up without moving the others.
+        piece = pieces.pop()
+        result[places[filled - len(piece) : filled]] = piece
+        filled -= len(piece)
+    return result
 
 
 def _as_matrix(block: Any, number: int) -> Tensor:

@@ -105,6 +105,7 @@ def test_split_holds_out_whole_blocks():
     assert len(np.unique(parts[1] // BLOCK)) == 26
     sample = train.sample(5000, seed=1)[:, 0]
     assert np.isin(sample, parts[0]).all()
+    assert torch.equal(train.sample(5000, seed=None)[:, 0], parts[0][:5000])
     again, _ = from_shards().split(0.1, seed=0)
     assert torch.equal(again.blocks, train.blocks)
     assert train.split(0.0, seed=0) == (train, None)
