@@ -9,7 +9,7 @@ from torch import Tensor
 
 from sklearn_aensae.sources.prefetch import prefetched
 
-__all__ = ["BUFFER_BYTES", "Source", "deal", "rebatch", "regroup"]
+__all__ = ["BUFFER_BYTES", "Source", "deal", "rebatch"]
 
 BUFFER_BYTES = 2**28
 """Rows that are mixed with each other. Two buffers, one in use and one being prepared, and what
@@ -95,12 +95,6 @@ def deal(n_rows: int, batch_size: int, generator: torch.Generator) -> Tensor:
 
 def rebatch(chunks: Iterable[Tensor], size: int) -> Iterator[Tensor]:
     """Cut chunks of any length into batches of `size` rows; the last may be smaller."""
-    for pieces in regroup(chunks, size):
-        yield pieces[0] if len(pieces) == 1 else torch.cat(pieces)
-
-
-def regroup(chunks: Iterable[Tensor], size: int) -> Iterator[list[Tensor]]:
-    """Group pieces of chunks so that each group has `size` rows; the last may have fewer."""
     pieces: list[Tensor] = []
     missing = size
     for chunk in chunks:
@@ -110,7 +104,8 @@ def regroup(chunks: Iterable[Tensor], size: int) -> Iterator[list[Tensor]]:
             start += len(pieces[-1])
             missing -= len(pieces[-1])
             if missing == 0:
-                full, pieces, missing = pieces, [], size
-                yield full
+                batch = pieces[0] if len(pieces) == 1 else torch.cat(pieces)
+                pieces, missing = [], size
+                yield batch
     if pieces:
-        yield pieces
+        yield torch.cat(pieces)

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from sklearn_aensae.sources.base import BUFFER_BYTES, Source, deal, regroup
+from sklearn_aensae.sources.base import BUFFER_BYTES, Source, deal
 
 __all__ = ["Stream", "StreamSource"]
 
@@ -107,15 +107,11 @@ class StreamSource(Source):
         """Permuted buffers, or blocks as they come; rows to leave out are taken all the same."""
         chunks = self._until(stop)
         if seed is not None:
-            row_bytes = self.n_features * self.dtype.itemsize
             generator = torch.Generator().manual_seed(seed)
-
-            def shuffled(pieces: list[Tensor]) -> Tensor:
-                n_rows = sum(map(len, pieces))
-                return _join(pieces, deal(n_rows, batch_size, generator))
-
-            # `map` keeps no reference to a buffer that is in use.
-            chunks = map(shuffled, regroup(chunks, max(1, BUFFER_BYTES // row_bytes)))
+            size = max(1, BUFFER_BYTES // (self.n_features * self.dtype.itemsize))
+            chunks = _shuffle(
+                chunks, size if stop is None else min(size, stop), batch_size, generator
+            )
         for chunk in chunks:
             if first < len(chunk):
                 yield chunk[first:]
@@ -145,19 +141,31 @@ class StreamSource(Source):
                     return
 
 
-def _join(pieces: list[Tensor], order: Tensor) -> Tensor:
-    """Rows of all pieces, row i being row order[i] of them; lets go of each on the way."""
-    places = torch.empty_like(order)
-    places[order] = torch.arange(len(order))
-    places = places.to(pieces[0].device)
-    result = pieces[0].new_empty((len(order), pieces[0].shape[1]))
-    filled = len(order)
-    while pieces:
-        # From the end, where a list gives its items up without moving the others.
-        piece = pieces.pop()
-        result[places[filled - len(piece) : filled]] = piece
-        filled -= len(piece)
-    return result
+def _shuffle(
+    blocks: Iterator[Tensor], size: int, batch_size: int, generator: torch.Generator
+) -> Iterator[Tensor]:
+    """Buffers of `size` rows, dealt to batches as they come: the only copy."""
+    filled = 0
+    for block in blocks:
+        start = 0
+        while start < len(block):
+            if not filled:
+                state = generator.get_state()
+                order = deal(size, batch_size, generator)
+                places = order.argsort().to(block.device)
+                buffer = block.new_empty((size, block.shape[1]))
+            piece = block[start : start + size - filled]
+            buffer[places[filled : filled + len(piece)]] = piece
+            start += len(piece)
+            filled += len(piece)
+            if filled == size:
+                filled = 0
+                yield buffer
+    if filled:
+        # The stream ended too early for the order that was drawn: draw that of a smaller buffer.
+        generator.set_state(state)
+        rows = buffer[places[:filled]]
+        yield rows[deal(filled, batch_size, generator).to(rows.device)]
 
 
 def _as_matrix(block: Any, number: int) -> Tensor:
