@@ -13,6 +13,9 @@ from sklearn_aensae.sources.base import BUFFER_BYTES, Source, deal
 
 __all__ = ["Stream", "StreamSource"]
 
+BUFFER_ROWS = 2**18
+"""Most rows in a buffer, however few features they have: an order is drawn before they come."""
+
 
 class Stream:
     """Blocks of an iterable as checked tensors; the first ones can be looked at in advance.
@@ -108,7 +111,8 @@ class StreamSource(Source):
         chunks = self._until(stop)
         if seed is not None:
             generator = torch.Generator().manual_seed(seed)
-            size = max(1, BUFFER_BYTES // (self.n_features * self.dtype.itemsize))
+            size = BUFFER_BYTES // (self.n_features * self.dtype.itemsize)
+            size = min(max(1, size), BUFFER_ROWS)
             chunks = _shuffle(
                 chunks, size if stop is None else min(size, stop), batch_size, generator
             )
