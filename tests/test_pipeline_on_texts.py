@@ -112,3 +112,11 @@ def test_pooled_codes_classify_texts():
     score = model.fit(texts[half], labels[half]).score(texts[1::2], labels[1::2])
     assert score > max(labels.mean(), 1 - labels.mean()) + 0.1
     assert clone(model).get_params()["activations__layer"] == 1
+
+
+def test_a_stream_of_activations_gives_what_all_of_them_give():
+    activations = LLMActivationTransformer(TINY_LM, layer=1, long_texts="split", max_batch_tokens=512)
+    params = {"k": 8, "max_steps": 20, "shuffle": False, "random_state": 0, "dead_window": 1000}
+    whole = TopKSAE(64, **params).fit(activations.fit_transform(TRAIN))
+    stream = TopKSAE(64, **params).fit(activations.iter_transform(TRAIN))
+    np.testing.assert_array_equal(stream.components_, whole.components_)

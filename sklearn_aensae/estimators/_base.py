@@ -1,6 +1,5 @@
 """The estimator surface that every sparse autoencoder shares."""
 
-import math
 import os
 import warnings
 from abc import ABC, abstractmethod
@@ -10,34 +9,28 @@ from typing import Annotated, Any, Self
 
 import numpy as np
 import torch
-from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
+from sklearn.base import BaseEstimator
 from sklearn.utils import Tags, check_random_state
-from sklearn.utils.validation import check_is_fitted
 from skorch.callbacks import Callback
 from torch.optim import Optimizer
 
 from sklearn_aensae._devices import resolve_device
 from sklearn_aensae._docs import splice
-from sklearn_aensae.estimators import _coding, _files
-from sklearn_aensae.estimators._build import Plan, begin
+from sklearn_aensae.estimators import _files
+from sklearn_aensae.estimators._build import Plan, begin, plan_length
 from sklearn_aensae.estimators._domains import CALLBACKS, DEVICE, OPTIMIZER, PATH
 from sklearn_aensae.estimators._fitted import write_fitted
-from sklearn_aensae.estimators._validation import (
-    Data,
-    validate_codes,
-    validate_features,
-    validate_X,
-)
+from sklearn_aensae.estimators._transforming import TransformingMixin
+from sklearn_aensae.estimators._validation import validate_X
 from sklearn_aensae.exceptions import TrainingInterruptedWarning
 from sklearn_aensae.io._checkpoints import Checkpoints
 from sklearn_aensae.kernels import PRECISIONS
-from sklearn_aensae.metrics import ReconstructionStatistics
 from sklearn_aensae.modules.activations import Activation
 from sklearn_aensae.modules.initialization import INITIALIZATIONS
 from sklearn_aensae.objective import Term
 from sklearn_aensae.objective.reconstruction import MSE
 from sklearn_aensae.params import AtLeast, Boolean, InRange, Length, OneOf, Size, validate_params
-from sklearn_aensae.sources import ArraySource
+from sklearn_aensae.sources import Source, as_source
 from sklearn_aensae.sources.scaling import SCALINGS
 from sklearn_aensae.training import Batches
 from sklearn_aensae.training.checkpoint import attached
@@ -47,7 +40,10 @@ __all__ = ["BaseSAE"]
 
 @dataclass(eq=False, repr=False, kw_only=True)
 class BaseSAE(
-    _files.PersistenceMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, ABC
+    TransformingMixin,
+    _files.PersistenceMixin,
+    BaseEstimator,
+    ABC,
 ):
     """Base class: a variant adds fields and overrides `_make_activation` and `_make_terms`.
 
@@ -116,9 +112,13 @@ class BaseSAE(
 
         Parameters
         ----------
-        X : array-like or Tensor of shape (n_samples, n_features)
-            Rows, in any float type, in memory, in a (read-only) memmap or on any device. Only
-            batches are moved to `device`.
+        X : array-like or Tensor of shape (n_samples, n_features), or data larger than memory
+            Rows, in any float type. An array or tensor stays where it is, on any device. Read in
+            blocks, shuffled in a buffer of 256 MB and checked for NaN on the way are shards (a
+            memmap, a list of arrays or memmaps, a path to a .npy file or to a folder of them,
+            sorted by name) and streams (any other iterable of blocks, such as a generator). A
+            stream needs `max_steps`; an iterator gives one pass, any other iterable as many as
+            that takes. All count as one epoch, but a float `dead_window` as 1,000 batches.
         y : None
             Ignored.
 
@@ -131,10 +131,11 @@ class BaseSAE(
         ------
         ValueError, TypeError
             If `X` or a parameter is not what it should be; if `checkpoint_dir` holds checkpoints
-            of another fit, or only damaged ones.
+            of another fit, or only damaged ones. A bad value in shards or a stream, and a stream
+            that ends before `max_steps`, are noticed during training; the estimator then keeps
+            what it has learned. FileNotFoundError for a path to nothing.
         DivergenceError
-            If the loss becomes NaN or infinite; the weights of the last good log interval are
-            kept.
+            If the loss is not finite; the weights of the last good log interval are kept.
 
         Warns
         -----
@@ -146,20 +147,20 @@ class BaseSAE(
         validate_params(self)
         X = validate_X(self, X, reset=True)
         self._seed = int(check_random_state(self.random_state).randint(2**31 - 1))
-        source = ArraySource(X, resolve_device(self.device), getattr(torch, self.dtype))
+        source = as_source(X, resolve_device(self.device), getattr(torch, self.dtype))
         saved = _files.open_checkpoints(self, source)
         source, validation = source.split(self.validation_fraction, self._seed)
-        steps_per_epoch = math.ceil(source.n_samples / self.batch_size)
-        n_steps = self.max_steps or self.max_epochs * steps_per_epoch
+        n_steps, n_epochs = plan_length(self, source)
         if saved is None or not saved.restore(source.device):
             begin(self, source, n_steps=n_steps)
         elif saved.finished:
             return self
-        n_epochs = math.ceil(n_steps / steps_per_epoch) - len(self.net_.history)
-        return self._train(source, validation, n_epochs, saved)
+        n_epochs -= len(self.net_.history)
+        endless = source.n_samples is None
+        return self._train(source, validation, n_epochs, saved, repeat=endless)
 
     def partial_fit(self, X: Any, y: Any = None) -> Self:
-        """Train for one pass over `X`, going on from where the last call ended.
+        """Train for one pass over `X`, a stream included, going on from where the last call ended.
 
         The first call initialises weights and scaling from its `X` and reads all parameters;
         later ones read `batch_size`, `shuffle` and `max_steps` only. Schedules given as shares
@@ -168,8 +169,8 @@ class BaseSAE(
 
         Parameters
         ----------
-        X : array-like or Tensor of shape (n_samples, n_features)
-            As in `fit`.
+        X : array-like or Tensor of shape (n_samples, n_features), or data larger than memory
+            As in `fit`; a stream does not need `max_steps`.
         y : None
             Ignored.
 
@@ -188,7 +189,7 @@ class BaseSAE(
         first = not hasattr(self, "net_")
         X = validate_X(self, X, reset=first)
         if first:
-            source = ArraySource(X, resolve_device(self.device), getattr(torch, self.dtype))
+            source = as_source(X, resolve_device(self.device), getattr(torch, self.dtype))
             self._seed = int(check_random_state(self.random_state).randint(2**31 - 1))
             begin(self, source, n_steps=self.max_steps)
             return self._train(source, None, n_epochs=1)
@@ -199,106 +200,19 @@ class BaseSAE(
                 stacklevel=2,
             )
             return self
-        source = ArraySource(X, self.net_.device, self.net_.module_.decoder.bias.dtype)
+        source = as_source(X, self.net_.device, self.net_.module_.decoder.bias.dtype)
         return self._train(source, None, n_epochs=1)
-
-    def transform(self, X: Any, features: Any = None) -> Any:
-        """Encode rows as sparse codes, each row independently of the others.
-
-        Memory follows the result: with `sparse_output=True` the number of active codes.
-
-        Parameters
-        ----------
-        X : array-like or Tensor of shape (n_samples, n_features)
-            Rows.
-        features : array-like of int or of bool, or None, default=None
-            Components to return, by index in the order given, or by a mask; None for all. Where
-            a code depends on its own component only (ReLU), nothing else is computed.
-
-        Returns
-        -------
-        codes : ndarray, Tensor or csr_array of shape (n_samples, n_components)
-            Non-negative, in the units of `X` and its float type. A tensor for a tensor, on its
-            device; CSR with `sparse_output=True` (float16 becomes float32 there, as SciPy knows
-            no sparse half precision). With `features`, it has a column for each of them.
-
-        Raises
-        ------
-        ValueError
-            If `X` does not fit the fitted data, or `features` is no choice of components.
-        """
-        check_is_fitted(self)
-        asked = None if features is None else validate_features(self, features)
-        return _coding.encode(self, validate_X(self, X, reset=False), asked)
-
-    def inverse_transform(self, codes: Any) -> Data:
-        """Decode codes.
-
-        With `input_scaling="sample_norm"` the norm of a row is not in its code, so the decoder
-        bias is added at the mean norm; `reconstruct` is exact.
-
-        Parameters
-        ----------
-        codes : array-like, CSR array or Tensor of shape (n_samples, n_components)
-            Codes as `transform` returns them.
-
-        Returns
-        -------
-        X : ndarray or Tensor of shape (n_samples, n_features)
-            In the units of the training data.
-        """
-        check_is_fitted(self)
-        return _coding.decode(self, validate_codes(codes, self.n_components_))
-
-    def reconstruct(self, X: Any) -> Data:
-        """Encode and decode rows, each in its own scale.
-
-        This is `inverse_transform(transform(X))`, without keeping the codes and, with
-        `input_scaling="sample_norm"`, without losing the norms.
-
-        Parameters
-        ----------
-        X : array-like or Tensor of shape (n_samples, n_features)
-            Rows.
-
-        Returns
-        -------
-        X_reconstructed : ndarray or Tensor of shape (n_samples, n_features)
-            Of the kind and float type of `X`.
-        """
-        check_is_fitted(self)
-        return _coding.reconstruct(self, validate_X(self, X, reset=False))
-
-    def score(self, X: Any, y: Any = None) -> float:
-        """Explained variance of the reconstruction, against the column means of `X`.
-
-        Parameters
-        ----------
-        X : array-like or Tensor of shape (n_samples, n_features)
-            Rows.
-        y : None
-            Ignored.
-
-        Returns
-        -------
-        float
-            1 for a perfect reconstruction, 0 for one no better than the mean.
-        """
-        check_is_fitted(self)
-        X = validate_X(self, X, reset=False)
-        statistics = ReconstructionStatistics()
-        for _, x, reconstruction in _coding.iter_reconstructions(self, X):
-            statistics.update(x, reconstruction)
-        return statistics.explained_variance
 
     # How it is done ----------------------------------------------------------------------
 
     def _train(
         self,
-        source: ArraySource,
-        validation: ArraySource | None,
+        source: Source,
+        validation: Source | None,
         n_epochs: int,
         saved: Checkpoints | None = None,
+        *,
+        repeat: bool = False,
     ) -> Self:
         """Run the net and write down what it has learned, whatever stops it."""
         net = self.net_
@@ -310,12 +224,18 @@ class BaseSAE(
             first_epoch=len(net.history),
             skip=net.running_["n_batches"],
             n_steps=None if self.max_steps is None else self.max_steps - net.n_steps_,
+            repeat=repeat,
         )
-        held_out = validation and Batches(validation, self._scaling, self.batch_size)
+        held_out = None
+        if validation is not None:
+            held_out = Batches(validation, self._scaling, self.batch_size)
         try:
             with attached(net, saved and saved.callback()):
                 net.partial_fit(batches, held_out, epochs=n_epochs)
         finally:
+            batches.close()
+            if held_out is not None:
+                held_out.close()
             self._write_fitted()
         if saved is not None and not net.interrupted_:
             saved.write(net, finished=True)

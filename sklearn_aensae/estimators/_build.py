@@ -1,5 +1,6 @@
 """From an estimator's parameters to a net that is ready to train: the one place of assembly."""
 
+import math
 from dataclasses import dataclass
 from functools import partial
 from numbers import Integral
@@ -7,20 +8,19 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 from skorch.callbacks import Callback, LRScheduler
-from torch import Tensor
 
 from sklearn_aensae.modules import Autoencoder
 from sklearn_aensae.modules.decoders import LinearDecoder
 from sklearn_aensae.modules.encoder import LinearEncoder
 from sklearn_aensae.modules.initialization import initialize_
 from sklearn_aensae.objective import Objective
-from sklearn_aensae.sources import ArraySource, InputScaling
+from sklearn_aensae.sources import InputScaling, Source
 from sklearn_aensae.training import Constraint, LearningRateSchedule, Monitor, SAENet
 
 if TYPE_CHECKING:
     from sklearn_aensae.estimators._base import BaseSAE
 
-__all__ = ["OPTIMIZERS", "Plan", "assemble", "begin", "make_module"]
+__all__ = ["OPTIMIZERS", "Plan", "assemble", "begin", "make_module", "plan_length"]
 
 OPTIMIZERS: dict[str, Any] = {
     "adam": partial(torch.optim.Adam, fused=True),
@@ -47,7 +47,7 @@ class Plan:
     n_features, n_components : int
         Sizes of input and code.
     n_samples : int
-        Training rows per epoch.
+        Training rows per epoch; of a stream, in 1,000 batches or in all if there will be fewer.
     n_steps : int or None
         Planned optimiser steps; None if training has an open end.
     variance : float
@@ -73,14 +73,29 @@ class Plan:
         )
 
 
-def begin(estimator: "BaseSAE", source: ArraySource, *, n_steps: int | None) -> None:
+def plan_length(estimator: "BaseSAE", source: Source) -> tuple[int, int]:
+    """Optimiser steps of a `fit`, and the epochs they take; all passes over a stream are one."""
+    max_steps: int | None = estimator.max_steps
+    if source.n_samples is not None:
+        steps_per_epoch = math.ceil(source.n_samples / estimator.batch_size)
+        n_steps = max_steps or estimator.max_epochs * steps_per_epoch
+        return n_steps, math.ceil(n_steps / steps_per_epoch)
+    if max_steps is None:
+        raise ValueError(
+            "X is a stream of unknown length, so fit needs max_steps for its schedules; "
+            "partial_fit takes one pass over a stream without it."
+        )
+    return max_steps, 1
+
+
+def begin(estimator: "BaseSAE", source: Source, *, n_steps: int | None) -> None:
     """Give the estimator a scaling and a new net, from its parameters and data.
 
     Parameters
     ----------
     estimator : BaseSAE
         With valid parameters.
-    source : ArraySource
+    source : Source
         Training rows.
     n_steps : int or None
         Planned optimiser steps.
@@ -88,14 +103,15 @@ def begin(estimator: "BaseSAE", source: ArraySource, *, n_steps: int | None) -> 
     _check_callbacks(estimator)
     resume = estimator.warm_start and hasattr(estimator, "net_")
     previous = estimator.net_.module_ if resume else None
-    sample = _calibration_sample(source, estimator._seed if estimator.shuffle else None)
+    seed = estimator._seed if estimator.shuffle else None
+    sample = source.sample(CALIBRATION_ROWS, seed).cpu()
     if previous is None:
         estimator._scaling = InputScaling.fit(estimator.input_scaling, sample)
     sample = estimator._scaling.scale(sample)
     plan = Plan(
         n_features=source.n_features,
         n_components=_count_components(estimator, source.n_features),
-        n_samples=source.n_samples,
+        n_samples=source.n_samples or min(n_steps or OPEN_END, OPEN_END) * estimator.batch_size,
         n_steps=n_steps,
         variance=float((sample - sample.mean(0)).square().mean()) or 1.0,
     )
@@ -148,15 +164,6 @@ def _check_callbacks(estimator: "BaseSAE") -> None:
                 "validation_fraction=0.0 holds out no rows to compute it; set validation_fraction, "
                 "or monitor 'train_loss'."
             )
-
-
-def _calibration_sample(source: ArraySource, seed: int | None) -> Tensor:
-    """Rows for estimating scaling and bias, on the CPU: at random, or the first if no seed."""
-    rows: slice | Tensor = slice(0, CALIBRATION_ROWS)
-    if source.n_samples > CALIBRATION_ROWS and seed is not None:
-        generator = torch.Generator().manual_seed(seed)
-        rows = torch.randint(source.n_samples, (CALIBRATION_ROWS,), generator=generator)
-    return source.take(rows).cpu()
 
 
 def _count_components(estimator: "BaseSAE", n_features: int) -> int:

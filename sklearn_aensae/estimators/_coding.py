@@ -20,7 +20,7 @@ from sklearn_aensae.kernels import (
     iter_pre_codes,
     matmul_precision,
 )
-from sklearn_aensae.sources import ArraySource
+from sklearn_aensae.sources import ArraySource, Rows
 
 if TYPE_CHECKING:
     from sklearn_aensae.estimators._base import BaseSAE
@@ -37,7 +37,7 @@ Integers = NDArray[np.int64]
 
 
 def encode(
-    estimator: "BaseSAE", X: Data, features: Integers | None = None
+    estimator: "BaseSAE", X: Rows, features: Integers | None = None
 ) -> Data | sparse.csr_array:
     """Codes of all rows, in the units of the input, as the estimator's parameters ask.
 
@@ -45,7 +45,7 @@ def encode(
     ----------
     estimator : BaseSAE
         Fitted.
-    X : array or Tensor of shape (n_samples, n_features)
+    X : array, Tensor or Shards of shape (n_samples, n_features)
         Rows.
     features : array of shape (n_asked,) or None
         Components to compute, in this order; None for all.
@@ -59,7 +59,7 @@ def encode(
     return result
 
 
-def _encode_csr(estimator: "BaseSAE", X: Data, features: Integers | None) -> sparse.csr_array:
+def _encode_csr(estimator: "BaseSAE", X: Rows, features: Integers | None) -> sparse.csr_array:
     """Codes of all rows as CSR, from the active sets of chunks."""
     values, columns, counts = [], [], [np.zeros(1, dtype=np.int64)]
     for _, _, codes, factors in _iter_codes(estimator, X):
@@ -87,7 +87,7 @@ def _encode_csr(estimator: "BaseSAE", X: Data, features: Integers | None) -> spa
 
 
 def _iter_dense_codes(
-    estimator: "BaseSAE", X: Data, features: Integers | None
+    estimator: "BaseSAE", X: Rows, features: Integers | None
 ) -> Iterator[tuple[slice, Tensor]]:
     """Yield rows and their codes, in the units of the input, as dense blocks."""
     module = estimator.net_.module_
@@ -108,7 +108,7 @@ def _iter_dense_codes(
             start = stop
 
 
-def reconstruct(estimator: "BaseSAE", X: Data) -> Data:
+def reconstruct(estimator: "BaseSAE", X: Rows) -> Data:
     """Reconstructions of all rows, each with its own scale."""
     result = _empty_like(X, X.shape)
     for rows, _, reconstruction in iter_reconstructions(estimator, X):
@@ -116,7 +116,7 @@ def reconstruct(estimator: "BaseSAE", X: Data) -> Data:
     return result
 
 
-def iter_reconstructions(estimator: "BaseSAE", X: Data) -> Iterator[tuple[slice, Tensor, Tensor]]:
+def iter_reconstructions(estimator: "BaseSAE", X: Rows) -> Iterator[tuple[slice, Tensor, Tensor]]:
     """Yield rows, their data and their reconstruction, in the units of the input."""
     decoder = estimator.net_.module_.decoder
     for rows, x, codes, factors in _iter_codes(estimator, X):
@@ -151,7 +151,7 @@ def _to_codes(estimator: "BaseSAE", block: Data | sparse.csr_array) -> Codes:
 
 
 def _iter_codes(
-    estimator: "BaseSAE", X: Data
+    estimator: "BaseSAE", X: Rows
 ) -> Iterator[tuple[slice, Tensor, Codes, Tensor | float]]:
     """Yield rows, their data, their codes in the units of training, and the rows' scales."""
     module = estimator.net_.module_
@@ -159,14 +159,14 @@ def _iter_codes(
         yield rows, x, module.encode(x * factors), factors
 
 
-def _iter_rows(estimator: "BaseSAE", X: Data) -> Iterator[tuple[slice, Tensor, Tensor | float]]:
+def _iter_rows(estimator: "BaseSAE", X: Rows) -> Iterator[tuple[slice, Tensor, Tensor | float]]:
     """Yield rows, their data and their scales; what is yielded lasts until the next."""
     estimator.net_.module_.eval()
-    source = _source(estimator, X)
     with _working(estimator) as workspace:
-        for rows in _chunks(source.n_samples, max(estimator.n_components_, source.n_features)):
+        for rows in _chunks(len(X), max(estimator.n_components_, X.shape[1])):
             with workspace.step():
-                x = source.take(rows)
+                # Shards know slices only.
+                x = _source(estimator, X[rows]).take(slice(None))
                 yield rows, x, estimator._scaling.factors(x)
 
 
@@ -188,7 +188,7 @@ def _chunks(n_rows: int, width: int) -> Iterator[slice]:
     return (slice(start, min(start + size, n_rows)) for start in range(0, n_rows, size))
 
 
-def _empty_like(data: Data | sparse.csr_array, shape: tuple[int, ...]) -> Data:
+def _empty_like(data: Rows | sparse.csr_array, shape: tuple[int, ...]) -> Data:
     """Uninitialised array or tensor of the kind, float type and device of `data`."""
     if isinstance(data, Tensor):
         return torch.empty(shape, dtype=data.dtype, device=data.device)
@@ -203,6 +203,6 @@ def _store(result: Data, rows: slice, block: Tensor) -> None:
         result[rows] = block.cpu().numpy()
 
 
-def _sparse_dtype(X: Data) -> type[np.floating]:
+def _sparse_dtype(X: Rows) -> type[np.floating]:
     """Float type of CSR codes: that of `X`, or float32 where SciPy has no such type."""
     return np.float64 if str(X.dtype) in {"float64", "torch.float64"} else np.float32

@@ -7,7 +7,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from sklearn_aensae.io._checkpoints import Checkpoints
 from sklearn_aensae.io._native import save
-from sklearn_aensae.sources import ArraySource
+from sklearn_aensae.sources import Source
 
 if TYPE_CHECKING:
     from sklearn_aensae.estimators._base import BaseSAE
@@ -63,7 +63,7 @@ class PersistenceMixin:
         save(cast("BaseSAE", self), path, optimizer=optimizer)
 
 
-def open_checkpoints(estimator: "BaseSAE", source: ArraySource) -> Checkpoints | None:
+def open_checkpoints(estimator: "BaseSAE", source: Source) -> Checkpoints | None:
     """Return the checkpoints of a fit, if it has a folder for them."""
     if estimator.checkpoint_dir is None:
         return None

@@ -12,14 +12,34 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_array, validate_data
 from torch import Tensor
 
-__all__ = ["Data", "validate_X", "validate_codes", "validate_features"]
+from sklearn_aensae.sources import Rows, Shards, Stream, recognize
+
+__all__ = ["Data", "validate_X", "validate_codes", "validate_features", "validate_rows"]
 
 Data: TypeAlias = NDArray[np.floating] | Tensor
 FLOATS = [np.float64, np.float32, np.float16]
 
 
-def validate_X(estimator: BaseEstimator, X: Any, *, reset: bool) -> Data:
-    """Return `X` as a two-dimensional float array or tensor, without a copy where possible.
+def validate_rows(estimator: BaseEstimator, X: Any) -> Rows:
+    """Return rows to encode: as in training, except that a stream is refused.
+
+    Raises
+    ------
+    ValueError, TypeError
+        As in training.
+    """
+    rows = validate_X(estimator, X, reset=False)
+    if isinstance(rows, Stream):
+        raise ValueError(
+            "X is a stream, which only fit and partial_fit take; call this method on its blocks."
+        )
+    return rows
+
+
+def validate_X(estimator: BaseEstimator, X: Any, *, reset: bool) -> Rows | Stream:
+    """Return `X` as a two-dimensional float array, tensor, shards or stream, without a copy.
+
+    Values of shards and streams are checked later, when they are read.
 
     Raises
     ------
@@ -30,6 +50,10 @@ def validate_X(estimator: BaseEstimator, X: Any, *, reset: bool) -> Data:
     _refuse_other_ranks(X)
     if isinstance(X, Tensor):
         return _validate_tensor(estimator, X, reset=reset)
+    X = recognize(X)
+    if isinstance(X, Stream | Shards):
+        _count_features(estimator, X.n_features, reset=reset)
+        return X
     if _holds_text(X):
         raise ValueError(
             f"X holds text, but {type(estimator).__name__} expects numbers. Put an "
@@ -117,10 +141,14 @@ def _validate_tensor(estimator: BaseEstimator, X: Tensor, *, reset: bool) -> Ten
     _check_tensor(X, "X")
     if not X.is_floating_point():
         X = X.to(torch.float64 if X.device.type != "mps" else torch.float32)
-    # The names and the count are kept by scikit-learn; it need not see the values for that.
-    stand_in = np.broadcast_to(np.zeros(1, dtype=np.float32), tuple(X.shape))
-    validate_data(estimator, stand_in, reset=reset, skip_check_array=True)
+    _count_features(estimator, X.shape[1], reset=reset)
     return X
+
+
+def _count_features(estimator: BaseEstimator, n_features: int, *, reset: bool) -> None:
+    """Have scikit-learn keep or check the number of features; it need not see values for that."""
+    stand_in = np.broadcast_to(np.zeros(1, dtype=np.float32), (1, n_features))
+    validate_data(estimator, stand_in, reset=reset, skip_check_array=True)
 
 
 def _check_tensor(X: Tensor, name: str) -> None:

@@ -8,7 +8,7 @@ from sklearn_aensae.io._checkpoint_folder import CheckpointFolder
 from sklearn_aensae.io._encoding import moved
 from sklearn_aensae.io._identity import differences, identify
 from sklearn_aensae.io._state import pack, restore_net
-from sklearn_aensae.sources import ArraySource
+from sklearn_aensae.sources import Source
 from sklearn_aensae.training.checkpoint import Checkpoint, callback_states
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ class Checkpoints:
     estimator : BaseSAE
         About to be fitted, its seed drawn; if `random_state` is None, it is given the seed of the
         checkpoint that it goes on from.
-    source : ArraySource
+    source : Source
         All rows, before any are held out.
 
     Raises
@@ -36,7 +36,7 @@ class Checkpoints:
         If there are checkpoints, but none can be read.
     """
 
-    def __init__(self, estimator: "BaseSAE", source: ArraySource) -> None:
+    def __init__(self, estimator: "BaseSAE", source: Source) -> None:
         self.estimator = estimator
         self.folder = CheckpointFolder(Path(estimator.checkpoint_dir or ""))
         self.identity = identify(estimator, source)

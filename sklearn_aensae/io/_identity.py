@@ -6,12 +6,10 @@ import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-import torch
-
 from sklearn_aensae.io._classes import class_name
 from sklearn_aensae.io._encoding import encode
 from sklearn_aensae.io._parameters import to_plain
-from sklearn_aensae.sources import ArraySource
+from sklearn_aensae.sources import Source
 
 if TYPE_CHECKING:
     from sklearn_aensae.estimators import BaseSAE
@@ -33,7 +31,7 @@ FINGERPRINT_ROWS = 256
 """Rows that are read to tell data apart."""
 
 
-def identify(estimator: "BaseSAE", source: ArraySource) -> dict[str, Any]:
+def identify(estimator: "BaseSAE", source: Source) -> dict[str, Any]:
     """Return what must be equal for a fit to be the same one, as plain values by name."""
     parameters = to_plain(estimator.get_params(deep=False))
     identity = {
@@ -69,9 +67,7 @@ def _describe(callback: Any) -> str:
     return f"{type(callback).__name__}({json.dumps(options, sort_keys=True)})"
 
 
-def _fingerprint(source: ArraySource) -> str:
-    """Return a checksum of up to 256 rows spread over the data."""
-    n_rows = min(source.n_samples, FINGERPRINT_ROWS)
-    rows = torch.linspace(0, source.n_samples - 1, n_rows, dtype=torch.float64).long()
-    data = source.take(rows).cpu().numpy().tobytes()
+def _fingerprint(source: Source) -> str:
+    """Return a checksum of up to 256 rows: random ones, or the first of a stream."""
+    data = source.sample(FINGERPRINT_ROWS, seed=0).cpu().numpy().tobytes()
     return hashlib.sha256(data).hexdigest()[:16]

@@ -1,6 +1,22 @@
 """Where batches come from."""
 
 from sklearn_aensae.sources.array import ArraySource
+from sklearn_aensae.sources.base import Source
+from sklearn_aensae.sources.blocks import BlockSource
+from sklearn_aensae.sources.resolve import as_source, recognize
 from sklearn_aensae.sources.scaling import InputScaling
+from sklearn_aensae.sources.shards import Rows, Shards
+from sklearn_aensae.sources.stream import Stream, StreamSource
 
-__all__ = ["ArraySource", "InputScaling"]
+__all__ = [
+    "ArraySource",
+    "BlockSource",
+    "InputScaling",
+    "Rows",
+    "Shards",
+    "Source",
+    "Stream",
+    "StreamSource",
+    "as_source",
+    "recognize",
+]

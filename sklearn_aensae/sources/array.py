@@ -1,19 +1,23 @@
-"""Rows of an array, memmap or tensor, fetched by index and moved to the device by batches."""
+"""Rows of an array or tensor in memory, fetched by index and moved to the device by batches."""
+
+from collections.abc import Iterator
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from sklearn_aensae.sources.base import Source
+
 __all__ = ["ArraySource"]
 
 
-class ArraySource:
+class ArraySource(Source):
     """Random access to the rows of `X`, which stays where it is.
 
     Parameters
     ----------
-    X : ndarray, memmap or Tensor of shape (n_samples, n_features)
+    X : ndarray or Tensor of shape (n_samples, n_features)
         Data of any float type, on any device.
     device : str
         Where batches go.
@@ -31,22 +35,43 @@ class ArraySource:
         subset: Tensor | None = None,
     ) -> None:
         self.X = X
-        self.device = device
-        self.dtype = dtype
         self.subset = subset
-        self.n_samples = X.shape[0] if subset is None else len(subset)
-        self.n_features = X.shape[1]
+        self.n_rows = X.shape[0] if subset is None else len(subset)
+        super().__init__(X.shape[1], self.n_rows, device, dtype)
+
+    def chunks(
+        self, batch_size: int, seed: int | None, first: int, stop: int | None
+    ) -> Iterator[Tensor]:
+        """All rows that are left, fetched at once."""
+        order = self._order(seed)
+        yield self.take(slice(first, stop) if order is None else order[first:stop])
+
+    def batches(
+        self, batch_size: int, seed: int | None, *, skip: int = 0, n_batches: int | None = None
+    ) -> Iterator[Tensor]:
+        """Batches fetched one by one: with the rows in memory a thread would gain nothing."""
+        order = self._order(seed)
+        for start in range(0, self.n_rows, batch_size)[skip:][:n_batches]:
+            rows = slice(start, min(start + batch_size, self.n_rows))
+            yield self.take(rows if order is None else order[rows])
+
+    def sample(self, n_rows: int, seed: int | None) -> Tensor:
+        """Random rows, or the first."""
+        if self.n_rows <= n_rows or seed is None:
+            return self.take(slice(0, n_rows))
+        generator = torch.Generator().manual_seed(seed)
+        return self.take(torch.randint(self.n_rows, (n_rows,), generator=generator))
 
     def split(self, fraction: float, seed: int) -> tuple["ArraySource", "ArraySource | None"]:
         """Part of the rows and the rest, a random `fraction` of them (None if that is 0)."""
-        n_rest = round(self.n_samples * fraction)
+        n_rest = round(self.n_rows * fraction)
         if not n_rest:
             return self, None
-        if n_rest == self.n_samples:
+        if n_rest == self.n_rows:
             raise ValueError(
                 f"validation_fraction={fraction} leaves no row to train on; X has {n_rest}."
             )
-        order = torch.randperm(self.n_samples, generator=torch.Generator().manual_seed(seed))
+        order = torch.randperm(self.n_rows, generator=torch.Generator().manual_seed(seed))
         parts = (order[n_rest:].sort().values, order[:n_rest].sort().values)
         first, rest = (ArraySource(self.X, self.device, self.dtype, part) for part in parts)
         return first, rest
@@ -63,3 +88,9 @@ class ArraySource:
         else:
             block = torch.from_numpy(np.asarray(self.X[rows.numpy()]))
         return block.to(self.device).to(self.dtype)
+
+    def _order(self, seed: int | None) -> Tensor | None:
+        """Positions in the order of an epoch; None for the order of `X`."""
+        if seed is None:
+            return None
+        return torch.randperm(self.n_rows, generator=torch.Generator().manual_seed(seed))

@@ -1,11 +1,10 @@
-"""Batches of one epoch after another, drawn from a source by index and scaled on the device."""
+"""Batches of one epoch after another, drawn from a source and scaled on the device."""
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 
-import torch
 from torch import Tensor
 
-from sklearn_aensae.sources import ArraySource, InputScaling
+from sklearn_aensae.sources import InputScaling, Source
 
 __all__ = ["Batches"]
 
@@ -15,7 +14,7 @@ class Batches:
 
     Parameters
     ----------
-    source : ArraySource
+    source : Source
         Rows.
     scaling : InputScaling
         Applied to each batch.
@@ -27,14 +26,18 @@ class Batches:
     first_epoch : int
         Number of the first epoch.
     skip : int
-        Batches of the first epoch that have been handed out before.
+        Batches of the first epoch that are left out, as they have been used before. Arrays and
+        shards do not read them, a stream must be read up to where they end.
     n_steps : int or None
         Batches to hand out in all; None for no limit.
+    repeat : bool
+        Whether one iteration goes on, with pass after pass, until `n_steps` are reached: for
+        sources of unknown length.
     """
 
     def __init__(
         self,
-        source: ArraySource,
+        source: Source,
         scaling: InputScaling,
         batch_size: int,
         *,
@@ -42,6 +45,7 @@ class Batches:
         first_epoch: int = 0,
         skip: int = 0,
         n_steps: int | None = None,
+        repeat: bool = False,
     ) -> None:
         self.source = source
         self.scaling = scaling
@@ -50,21 +54,43 @@ class Batches:
         self.epoch = first_epoch
         self.skip = skip
         self.n_steps = n_steps
+        self.repeat = repeat
+        self._running: Generator[tuple[Tensor, None]] | None = None
 
-    def __iter__(self) -> Iterator[tuple[Tensor, None]]:
+    def __iter__(self) -> Generator[tuple[Tensor, None]]:
         """Yield (batch, None), the pairs that skorch unpacks into X and y."""
-        n_samples = self.source.n_samples
-        order = None
-        if self.seed is not None:
-            generator = torch.Generator().manual_seed(self.seed + self.epoch)
-            order = torch.randperm(n_samples, generator=generator)
-        self.epoch += 1
-        first, self.skip = self.skip * self.batch_size, 0
-        for start in range(first, n_samples, self.batch_size):
-            if self.n_steps is not None:
-                if self.n_steps == 0:
-                    return
-                self.n_steps -= 1
-            stop = min(start + self.batch_size, n_samples)
-            rows = slice(start, stop) if order is None else order[start:stop]
-            yield self.scaling.scale(self.source.take(rows)), None
+        self.close()
+        self._running = self._iterate()
+        return self._running
+
+    def close(self) -> None:
+        """End an iteration that was given up half-way, and the thread that reads for it."""
+        if self._running is not None:
+            self._running.close()
+            self._running = None
+
+    def _iterate(self) -> Generator[tuple[Tensor, None]]:
+        """One epoch, or all passes if they are to be repeated."""
+        while self.n_steps != 0:
+            seed = None if self.seed is None else self.seed + self.epoch
+            self.epoch += 1
+            for batch in self._pass(seed):
+                if self.n_steps is not None:
+                    self.n_steps -= 1
+                yield self.scaling.scale(batch), None
+            if not self.repeat:
+                return
+
+    def _pass(self, seed: int | None) -> Iterator[Tensor]:
+        """One pass over the source, without what is still to be left out."""
+        if not self.repeat:
+            skip, self.skip = self.skip, 0
+            yield from self.source.batches(self.batch_size, seed, skip=skip, n_batches=self.n_steps)
+            return
+        # Nobody knows how many passes those to be left out are.
+        n_batches = None if self.n_steps is None else self.n_steps + self.skip
+        for batch in self.source.batches(self.batch_size, seed, n_batches=n_batches):
+            if self.skip:
+                self.skip -= 1
+            else:
+                yield batch

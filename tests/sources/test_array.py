@@ -1,4 +1,4 @@
-"""Rows by index, and the units of training."""
+"""Rows by index."""
 
 import tracemalloc
 
@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from sklearn_aensae import L1SAE
-from sklearn_aensae.sources import ArraySource, InputScaling
+from sklearn_aensae.sources import ArraySource
 
 X = np.random.default_rng(0).normal(size=(50, 4)) * 3 + 1
 
@@ -43,28 +43,6 @@ def test_split_parts_the_rows():
     again, _ = source.split(0.2, seed=0)
     torch.testing.assert_close(again.take(slice(None)), train.take(slice(None)))
     assert source.split(0.0, seed=0) == (source, None)
-
-
-def test_mean_norm():
-    scaling = InputScaling.fit("mean_norm", torch.tensor(X))
-    scaled = scaling.scale(torch.tensor(X))
-    assert float(scaled.norm(dim=1).mean()) == pytest.approx(2)  # sqrt(4)
-    np.testing.assert_allclose(scaled / scaling.factors(torch.tensor(X)), X)
-
-
-def test_sample_norm():
-    scaling = InputScaling.fit("sample_norm", torch.tensor(X))
-    scaled = scaling.scale(torch.tensor(X))
-    np.testing.assert_allclose(scaled.norm(dim=1), np.full(50, 2.0))
-    assert scaling.factor == pytest.approx(2 / np.linalg.norm(X, axis=1).mean())
-
-
-@pytest.mark.parametrize("mode", [None, "mean_norm", "sample_norm"])
-def test_rows_of_zeros(mode):
-    zeros = torch.zeros(3, 4)
-    scaling = InputScaling.fit(mode, zeros)
-    assert scaling.factor > 0
-    assert not scaling.scale(zeros).any()
 
 
 def test_fit_copies_batches_and_not_the_data():
