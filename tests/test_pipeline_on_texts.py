@@ -115,7 +115,9 @@ def test_pooled_codes_classify_texts():
 
 
 def test_a_stream_of_activations_gives_what_all_of_them_give():
-    activations = LLMActivationTransformer(TINY_LM, layer=1, long_texts="split", max_batch_tokens=512)
+    activations = LLMActivationTransformer(
+        TINY_LM, layer=1, long_texts="split", max_batch_tokens=512
+    )
     params = {"k": 8, "max_steps": 20, "shuffle": False, "random_state": 0, "dead_window": 1000}
     whole = TopKSAE(64, **params).fit(activations.fit_transform(TRAIN))
     stream = TopKSAE(64, **params).fit(activations.iter_transform(TRAIN))

@@ -71,7 +71,10 @@ class Source(ABC):
     def batches(
         self, batch_size: int, seed: int | None, *, skip: int = 0, n_batches: int | None = None
     ) -> Iterator[Tensor]:
-        """Batches of one epoch: those after the first `skip`, and at most `n_batches` of them."""
+        """Batches of one epoch: those after the first `skip`, and at most `n_batches` of them.
+
+        Each is in memory that its user may change.
+        """
         first = skip * batch_size
         stop = None if n_batches is None else first + n_batches * batch_size
         with prefetched(self.chunks(batch_size, seed, first, stop)) as chunks:

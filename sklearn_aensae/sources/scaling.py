@@ -43,6 +43,10 @@ class InputScaling:
         factors: Tensor = math.sqrt(x.shape[1]) / norms.clamp(min=1e-6)
         return factors
 
+    def scale_(self, x: Tensor) -> Tensor:
+        """Rows in the units of training, in the same memory."""
+        return x if self.mode is None else x.mul_(self.factors(x))
+
     def scale(self, x: Tensor) -> Tensor:
         """Rows in the units of training."""
         return x if self.mode is None else x * self.factors(x)

@@ -77,7 +77,7 @@ class Batches:
             for batch in self._pass(seed):
                 if self.n_steps is not None:
                     self.n_steps -= 1
-                yield self.scaling.scale(batch), None
+                yield self.scaling.scale_(batch), None
             if not self.repeat:
                 return
 
