@@ -14,6 +14,7 @@ import torch
 from sklearn.exceptions import ConvergenceWarning
 
 from .child import measure
+from .encoding import run_encoding
 from .growth import AXES, run_growth
 from .memory import run_memory
 from .overhead import run_overhead
@@ -41,6 +42,8 @@ def parse() -> argparse.Namespace:
     memory = parts.add_parser("memory", parents=[common], help="1: peak memory of each method")
     memory.add_argument("--setting", choices=SETTINGS, default="S")
     parts.add_parser("overhead", parents=[common], help="1: what our engine adds to a step")
+    encoding = parts.add_parser("encoding", parents=[common], help="1: many rows to CSR")
+    encoding.add_argument("--rows", type=int, default=1_000_000)
     quality = parts.add_parser("quality", parents=[common], help="2: whole fits")
     quality.add_argument("--data", choices=DATA, default="synthetic")
     quality.add_argument("--steps", type=int, default=600)
@@ -102,6 +105,13 @@ def overhead(args: argparse.Namespace) -> dict[str, Any]:
     return run_overhead({"tiny": (SETTINGS["tiny"], 200)} if args.quick else None)
 
 
+def encoding(args: argparse.Namespace) -> dict[str, Any]:
+    """Encode."""
+    if args.quick:
+        return run_encoding(2_000, n_features=16, n_components=64, l0=4)
+    return run_encoding(args.rows)
+
+
 def quality(args: argparse.Namespace) -> dict[str, Any]:
     """Run one kind of data."""
     if args.quick:
@@ -127,6 +137,7 @@ RUNS = {
     "steps": [steps],
     "memory": [memory],
     "overhead": [overhead],
+    "encoding": [encoding],
     "quality": [quality],
     "growth": [growth],
     "all": [
@@ -136,6 +147,7 @@ RUNS = {
         with_options(steps, setting="wide", precision="highest", rounds=6),
         with_options(memory, setting="S"),
         overhead,
+        with_options(encoding, rows=1_000_000),
         with_options(quality, data="synthetic", steps=600, set=[]),
         with_options(quality, data="lm", steps=600, set=[]),
         growth,

@@ -138,6 +138,24 @@ def render_overhead(result: dict[str, Any]) -> str:
     return table(header, rows)
 
 
+def render_encoding(result: dict[str, Any]) -> str:
+    """Throughput against the bare product, and memory against the result."""
+    n_rows = result["sizes"]["n_rows"]
+    rows = [
+        [
+            fit["name"],
+            f"{fit['l0']:.1f}",
+            f"{n_rows / fit['seconds']:,.0f}",
+            spread([bare / ours for ours, bare in zip(fit["ours"], fit["bare"], strict=True)], 2),
+            f"{fit['mib']:,.0f}",
+            f"{fit['csr_mib']:,.0f}",
+        ]
+        for fit in result["fits"]
+    ]
+    header = ["encoder", "L0", "rows/s", "of the bare product's", "extra peak MiB", "CSR MiB"]
+    return table(header, rows)
+
+
 def render_quality(result: dict[str, Any]) -> str:
     """Time to levels of held-out explained variance, per kind, and how the fits ended."""
     tables = []
@@ -187,6 +205,7 @@ PARTS: dict[str, Callable[[dict[str, Any]], str]] = {
     "steps": render_steps,
     "memory": render_memory,
     "overhead": render_overhead,
+    "encoding": render_encoding,
     "quality": render_quality,
     "growth": render_growth,
 }

@@ -11,6 +11,7 @@ from . import growth as growth_part
 from . import memory as memory_part
 from .child import measure
 from .dense import DenseAEN, DenseTopK, SparseDenseAEN
+from .encoding import run_encoding
 from .growth import exponent, run_growth
 from .interleave import Stepper, interleave
 from .machine import memory
@@ -147,6 +148,14 @@ def test_part_2():
     ends = {m["name"]: m["curve"][-1][1:] for m in result["methods"]}
     assert ends[TopK.name] == pytest.approx(ends[DenseTopK.name], rel=1e-3)
     assert ends[AEN.name] == pytest.approx(ends[DenseAEN.name], rel=1e-3)
+    check(result)
+
+
+def test_encoding():
+    result = run_encoding(600, n_features=8, n_components=32, l0=3)
+    assert [fit["name"] for fit in result["fits"]] == [TopK.name, SparseAEN.name]
+    assert result["fits"][0]["l0"] == 3
+    assert all(fit["csr_mib"] > 0 for fit in result["fits"])
     check(result)
 
 
