@@ -24,6 +24,7 @@ MAY_KNOW = {
     "skorch": {"training", "estimators"},
     "transformers": {"llm", "datasets", "metrics"},
     "matplotlib": {"inspection"},
+    "triton": {"kernels"},
 }
 
 

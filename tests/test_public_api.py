@@ -49,7 +49,7 @@ def test_documented_attributes_are_the_attributes(name, cls):
 
 
 def test_import_is_light():
-    heavy = ["transformers", "matplotlib", "tokenizers"]
+    heavy = ["transformers", "matplotlib", "tokenizers", "triton"]
     code = f"import sys, sklearn_aensae; print([m for m in {heavy} if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"

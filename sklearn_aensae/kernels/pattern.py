@@ -1,7 +1,6 @@
 """Where the active codes of a batch are, and the three products that touch nothing else."""
 
 import math
-import warnings
 from functools import cached_property
 from typing import NamedTuple
 
@@ -9,17 +8,13 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from sklearn_aensae.kernels.products import products_on
 from sklearn_aensae.kernels.workspace import Workspace
 
 __all__ = ["Pattern"]
 
 SMALL_BYTES = 2**25
 """Up to here allocators keep memory for the next step, and a faster product may take new one."""
-
-with warnings.catch_warnings():
-    # torch says once per process that its CSR layout is in beta: here, where it disturbs nobody.
-    warnings.simplefilter("ignore")
-    torch.sparse_csr_tensor([0, 0], [], [], (1, 1), check_invariants=False)
 
 
 class _Transposed(NamedTuple):
@@ -83,14 +78,7 @@ class Pattern:
 
     def product(self, values: Tensor, b: Tensor) -> Tensor:
         """Sparse times dense: (n_rows, n_columns) @ (n_columns, width)."""
-        return functional.embedding_bag(
-            self.columns,
-            b,
-            self.row_starts,
-            per_sample_weights=values,
-            mode="sum",
-            include_last_offset=True,
-        )
+        return products_on(b.device).product(values, self.columns, self.row_starts, b)
 
     def transposed_product(
         self, values: Tensor, a: Tensor, workspace: Workspace, role: str
@@ -101,27 +89,10 @@ class Pattern:
         """
         order, rows, column_starts = self.transposed
         shape = (self.n_columns, a.shape[1])
-        if math.prod(shape) * a.element_size() <= SMALL_BYTES:
-            by_column = Pattern(rows, column_starts, self.n_rows)
-            return by_column.product(values[order], a)
-        out = workspace.take(role, shape, a)
-        matrix = torch.sparse_csr_tensor(
-            column_starts,
-            rows,
-            values[order],
-            (self.n_columns, self.n_rows),
-            check_invariants=False,
-        )
-        return torch.addmm(out, matrix, a, beta=0, out=out)
+        is_small = math.prod(shape) * a.element_size() <= SMALL_BYTES
+        out = None if is_small else workspace.take(role, shape, a)
+        return products_on(a.device).product(values[order], rows, column_starts, a, out)
 
     def sampled_product(self, a: Tensor, b: Tensor) -> Tensor:
         """Entries of a @ b.T, (n_rows, width) @ (width, n_columns), in the pattern's order."""
-        zeros = torch.sparse_csr_tensor(
-            self.row_starts,
-            self.columns,
-            a.new_zeros(len(self.columns)),
-            (self.n_rows, self.n_columns),
-            check_invariants=False,
-        )
-        sampled: Tensor = torch.sparse.sampled_addmm(zeros, a, b.t(), beta=0.0)
-        return sampled.values()
+        return products_on(a.device).sampled_product(self.columns, self.row_starts, a, b)
