@@ -1,8 +1,9 @@
 """Where computation happens: the one reading of `device` parameters."""
 
 import torch
+from torch import Tensor
 
-__all__ = ["reads_are_free", "resolve_device"]
+__all__ = ["move", "reads_are_free", "resolve_device"]
 
 
 def resolve_device(device: str) -> str:
@@ -30,3 +31,11 @@ def resolve_device(device: str) -> str:
 def reads_are_free(device: torch.device) -> bool:
     """Whether the host may look at tensors on `device` without waiting for it."""
     return device.type == "cpu"
+
+
+def move(block: Tensor, device: str) -> Tensor:
+    """Return `block` on `device`; the host does not wait for a copy to a GPU."""
+    if device.startswith("cuda") and block.device.type == "cpu":
+        # Only pinned memory is copied while the host goes on; torch keeps it until then.
+        return block.pin_memory().to(device, non_blocking=True)
+    return block.to(device)

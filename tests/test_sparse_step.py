@@ -129,8 +129,8 @@ def test_fixed_capacity_gives_the_same_result(cls, as_on_a_gpu, monkeypatch):
 
 def test_an_overflow_is_told_and_ends_the_sparse_phase(as_on_a_gpu):
     activation = ReLU().train()
-    weight, zeros = torch.eye(64), torch.zeros(64)
-    few, many = -torch.ones(20, 64), -torch.ones(20, 64)
+    weight, zeros = torch.eye(128), torch.zeros(128)
+    few, many = -torch.ones(20, 128), -torch.ones(20, 128)
     few[:, :2] = 1
     many[3, :20] = 1
     assert not activation.encode(few, weight, zeros, zeros).is_sparse

@@ -7,6 +7,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from sklearn_aensae._devices import move
 from sklearn_aensae.sources.base import Source
 
 __all__ = ["ArraySource"]
@@ -85,8 +86,8 @@ class ArraySource(Source):
         elif isinstance(rows, slice):
             block = self.X[rows].clone()
         else:
-            block = self.X.index_select(0, rows.to(self.X.device))
-        return block.to(self.device).to(self.dtype)
+            block = self.X.index_select(0, move(rows, str(self.X.device)))
+        return move(block, self.device).to(self.dtype)
 
     def _order(self, seed: int | None) -> Tensor | None:
         """Positions in the order of an epoch; None for the order of `X`."""

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 import torch
 from torch import Tensor
 
+from sklearn_aensae._devices import move
 from sklearn_aensae.sources.prefetch import prefetched
 
 __all__ = ["BUFFER_BYTES", "Source", "deal", "rebatch"]
@@ -81,7 +82,7 @@ class Source(ABC):
             for i, batch in enumerate(rebatch(chunks, batch_size)):
                 if i == n_batches:
                     return
-                yield batch.to(self.device).to(self.dtype)
+                yield move(batch, self.device).to(self.dtype)
 
 
 def deal(n_rows: int, batch_size: int, generator: torch.Generator) -> Tensor:

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from sklearn_aensae import L1SAE
+from sklearn_aensae._devices import move
 from sklearn_aensae.sources import ArraySource
 
 X = np.random.default_rng(0).normal(size=(50, 4)) * 3 + 1
@@ -54,3 +55,22 @@ def test_fit_copies_batches_and_not_the_data():
     tracemalloc.stop()
     assert data.nbytes == 51_200_000
     assert peak < 15_000_000
+
+
+def test_the_host_does_not_wait_for_a_copy_to_a_gpu():
+    calls = []
+
+    class Block:
+        device = torch.device("cpu")
+
+        def pin_memory(self):
+            calls.append("pinned")
+            return self
+
+        def to(self, device, non_blocking=False):
+            calls.append((device, non_blocking))
+            return self
+
+    move(Block(), "cuda:1")
+    move(Block(), "cpu")
+    assert calls == ["pinned", ("cuda:1", True), ("cpu", False)]
