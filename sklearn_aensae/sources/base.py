@@ -75,10 +75,16 @@ class Source(ABC):
         first = skip * batch_size
         stop = None if n_batches is None else first + n_batches * batch_size
         with prefetched(self.chunks(batch_size, seed, first, stop)) as chunks:
-            for i, batch in enumerate(rebatch(chunks, batch_size)):
-                if i == n_batches:
-                    return
-                yield batch.to(self.device).to(self.dtype)
+            try:
+                for i, batch in enumerate(rebatch(chunks, batch_size)):
+                    if i == n_batches:
+                        return
+                    yield batch.to(self.device).to(self.dtype)
+            finally:
+                self._leave()
+
+    def _leave(self) -> None:
+        """Tell `chunks`, which may be at work in the thread, that nobody wants the rest."""
 
 
 def deal(n_rows: int, batch_size: int, generator: torch.Generator) -> Tensor:

@@ -103,6 +103,7 @@ class StreamSource(Source):
     def __init__(self, stream: Stream, device: str, dtype: torch.dtype) -> None:
         super().__init__(stream.n_features, None, device, dtype)
         self.stream = stream
+        self._passes_left = 0
 
     def chunks(
         self, batch_size: int, seed: int | None, first: int, stop: int | None
@@ -113,9 +114,7 @@ class StreamSource(Source):
             generator = torch.Generator().manual_seed(seed)
             size = BUFFER_BYTES // (self.n_features * self.dtype.itemsize)
             size = min(max(1, size), BUFFER_ROWS)
-            chunks = _shuffle(
-                chunks, size if stop is None else min(size, stop), batch_size, generator
-            )
+            chunks = _shuffle(chunks, size, stop, batch_size, generator)
         for chunk in chunks:
             if first < len(chunk):
                 yield chunk[first:]
@@ -134,9 +133,16 @@ class StreamSource(Source):
             )
         return self, None
 
+    def _leave(self) -> None:
+        """Let the thread end with the block that it waits for: a whole buffer may take minutes."""
+        self._passes_left += 1
+
     def _until(self, stop: int | None) -> Iterator[Tensor]:
         """Blocks up to the row `stop`, on the device: no block is asked for that is not needed."""
+        passes_left = self._passes_left
         for block in self.stream.blocks():
+            if self._passes_left != passes_left:
+                return
             rows = block[:stop].to(self.device).to(self.dtype)
             yield rows
             if stop is not None:
@@ -146,30 +152,36 @@ class StreamSource(Source):
 
 
 def _shuffle(
-    blocks: Iterator[Tensor], size: int, batch_size: int, generator: torch.Generator
+    blocks: Iterator[Tensor],
+    size: int,
+    stop: int | None,
+    batch_size: int,
+    generator: torch.Generator,
 ) -> Iterator[Tensor]:
-    """Buffers of `size` rows, dealt to batches as they come: the only copy."""
+    """Buffers of `size` rows, up to the row `stop`, dealt to batches as they come."""
     filled = 0
     for block in blocks:
         start = 0
         while start < len(block):
             if not filled:
+                size = size if stop is None else min(size, stop)
                 state = generator.get_state()
-                order = deal(size, batch_size, generator)
-                places = order.argsort().to(block.device)
+                places = deal(size, batch_size, generator).argsort().to(block.device)
                 buffer = block.new_empty((size, block.shape[1]))
             piece = block[start : start + size - filled]
             buffer[places[filled : filled + len(piece)]] = piece
             start += len(piece)
             filled += len(piece)
             if filled == size:
-                filled = 0
+                filled, stop = 0, None if stop is None else stop - size
                 yield buffer
     if filled:
-        # The stream ended too early for the order that was drawn: draw that of a smaller buffer.
+        # The stream ended too early for the order that was drawn: draw that of fewer rows.
         generator.set_state(state)
-        rows = buffer[places[:filled]]
-        yield rows[deal(filled, batch_size, generator).to(rows.device)]
+        order = places[:filled][deal(filled, batch_size, generator).to(places.device)]
+        # In parts, as there is room for two buffers, and this is one of them.
+        for part in order.split(max(1, size // 16)):
+            yield buffer[part]
 
 
 def _as_matrix(block: Any, number: int) -> Tensor:
