@@ -69,9 +69,9 @@ MAKE = {
 # Steps, of 19 an epoch or pass, in which the fits are killed: at the start, in the middle and at
 # the end of one, and of a buffer of 4 batches.
 KILLS = {
-    "shards": (1, 6, 12, 19, 20, 31, 38, 50),
-    "float16 shards": (6, 19, 31),
-    "iterable": (1, 6, 12, 19, 20, 31, 38, 50),
+    "shards": (1, 6, 19, 31, 50),
+    "float16 shards": (12, 20),
+    "iterable": (1, 6, 12, 19, 20, 31, 50),
     "generator": (1, 4, 6, 12, 18, 19),
 }
 
@@ -103,7 +103,7 @@ def test_resuming_changes_nothing(kind, shuffle, shards, tmp_path):
 
 
 @pytest.mark.parametrize("cls", SAES)
-@pytest.mark.parametrize("kind", ["shards", "iterable"])
+@pytest.mark.parametrize("kind", ["iterable"])
 def test_resuming_any_variant_in_the_middle_of_a_pass(cls, kind, shards, tmp_path):
     with dies_in_step(27):
         make(kind, tmp_path / "run", cls).fit(MAKE[kind](shards))

@@ -30,7 +30,7 @@ class Stream:
     ------
     ValueError
         If there is no row, or when a block is no finite real matrix with as many features as
-        the first.
+        the first, at least one.
     """
 
     def __init__(self, blocks: Iterable[Any]) -> None:
@@ -75,6 +75,8 @@ class Stream:
         for number, checked in enumerate(map(_as_matrix, blocks, count())):
             if self.n_features == -1:
                 self.n_features = checked.shape[1]
+            if not checked.shape[1]:
+                raise ValueError(f"X: block {number} has 0 features; at least 1 is required.")
             if checked.shape[1] != self.n_features:
                 raise ValueError(
                     f"X: block {number} has {checked.shape[1]} features, but the first block has "

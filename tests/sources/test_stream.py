@@ -90,19 +90,20 @@ def test_no_more_blocks_are_taken_than_are_needed():
         assert taken == [0, 1, 2, 3]
 
 
-@pytest.mark.parametrize("seed", [None, 0])
-def test_a_pass_given_up_does_not_wait_for_a_buffer(seed, monkeypatch):
+def test_a_pass_given_up_does_not_wait_for_a_buffer(monkeypatch):
     monkeypatch.setattr(stream, "BUFFER_ROWS", 20)
     taken, go_on = [], threading.Event()
 
     def slow():
         for i in range(100):
             if i == 6:
-                go_on.wait(10)  # the thread is here, two buffers ahead, when the pass is given up
+                go_on.wait(
+                    10
+                )  # the thread is here, in the second buffer, when the pass is given up
             taken.append(i)
             yield X[:5]
 
-    batches = source(slow()).batches(5, seed)
+    batches = source(slow()).batches(5, 0)
     next(batches)
     threading.Timer(0.1, go_on.set).start()
     batches.close()
@@ -142,6 +143,12 @@ def test_streams_without_rows(blocks):
     list(used)
     with pytest.raises(ValueError, match="this one may be used up"):
         Stream(used)
+
+
+@pytest.mark.parametrize("n_rows", [0, 5])
+def test_streams_without_features(n_rows):
+    with pytest.raises(ValueError, match="block 0 has 0 features; at least 1 is required"):
+        Stream(iter([np.empty((n_rows, 0))]))
 
 
 BAD_BLOCKS = {
