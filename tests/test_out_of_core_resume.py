@@ -125,17 +125,17 @@ def test_resuming_with_held_out_blocks(shards, tmp_path):
 class Interrupt(Callback):
     """Presses Ctrl-C in a step, the first time it comes there."""
 
-    pressed = []
+    pressed = False
 
     def on_batch_end(self, net, training=False, **kwargs):
         if training and net.n_steps_ == 24 and not self.pressed:
-            self.pressed.append(True)
+            Interrupt.pressed = True
             signal.raise_signal(signal.SIGINT)
 
 
 @pytest.mark.parametrize("kind", ["shards", "iterable"])
 def test_going_on_after_ctrl_c(kind, shards, tmp_path, monkeypatch):
-    monkeypatch.setattr(Interrupt, "pressed", [])
+    monkeypatch.setattr(Interrupt, "pressed", False)
     params = {"callbacks": [Interrupt()]}
     with pytest.warns(TrainingInterruptedWarning, match="after 24 steps"):
         make(kind, tmp_path / "run", **params).fit(MAKE[kind](shards))

@@ -41,6 +41,7 @@ class Source(ABC):
         self.n_samples = n_samples
         self.device = device
         self.dtype = dtype
+        self._epochs_left = 0
 
     @abstractmethod
     def chunks(
@@ -81,10 +82,8 @@ class Source(ABC):
                         return
                     yield batch.to(self.device).to(self.dtype)
             finally:
-                self._leave()
-
-    def _leave(self) -> None:
-        """Tell `chunks`, which may be at work in the thread, that nobody wants the rest."""
+                # Tells `chunks`, which may be at work in the thread, that nobody wants the rest.
+                self._epochs_left += 1
 
 
 def deal(n_rows: int, batch_size: int, generator: torch.Generator) -> Tensor:

@@ -105,7 +105,6 @@ class StreamSource(Source):
     def __init__(self, stream: Stream, device: str, dtype: torch.dtype) -> None:
         super().__init__(stream.n_features, None, device, dtype)
         self.stream = stream
-        self._passes_left = 0
 
     def chunks(
         self, batch_size: int, seed: int | None, first: int, stop: int | None
@@ -135,16 +134,12 @@ class StreamSource(Source):
             )
         return self, None
 
-    def _leave(self) -> None:
-        """Let the thread end with the block that it waits for: a whole buffer may take minutes."""
-        self._passes_left += 1
-
     def _until(self, stop: int | None) -> Iterator[Tensor]:
         """Blocks up to the row `stop`, on the device: no block is asked for that is not needed."""
-        passes_left = self._passes_left
+        epochs_left = self._epochs_left
         for block in self.stream.blocks():
-            if self._passes_left != passes_left:
-                return
+            if self._epochs_left != epochs_left:
+                return  # nobody waits any more, and a whole buffer may take minutes
             rows = block[:stop].to(self.device).to(self.dtype)
             yield rows
             if stop is not None:
