@@ -97,9 +97,7 @@ def test_a_pass_given_up_does_not_wait_for_a_buffer(monkeypatch):
     def slow():
         for i in range(100):
             if i == 6:
-                go_on.wait(
-                    10
-                )  # the thread is here, in the second buffer, when the pass is given up
+                go_on.wait(10)  # in the second buffer, as the pass is given up
             taken.append(i)
             yield X[:5]
 
