@@ -1,15 +1,18 @@
 """Small data and quick fits that several tests use."""
 
 import os
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
+import pytest
 import torch
 
 from sklearn_aensae import all_saes
 from sklearn_aensae.io._encoding import encode
 from sklearn_aensae.io._state import pack
 from sklearn_aensae.kernels import ActiveCodes, Pattern
+from sklearn_aensae.training import Constraint
 
 SAES = [cls for _, cls in all_saes()]
 QUICK = {"max_epochs": 3, "batch_size": 32, "random_state": 0}
@@ -55,6 +58,21 @@ def state_of(sae):
 
 class Crash(BaseException):
     """Stands for the end of the process."""
+
+
+@contextmanager
+def dies_in_step(step):
+    """End the process, so to speak, after the update of a step."""
+    original = Constraint.on_batch_end
+
+    def die(self, net, training=False, **kwargs):
+        if training and net.n_steps_ == step:
+            raise Crash
+        original(self, net, training=training, **kwargs)
+
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(Crash):
+        patch.setattr(Constraint, "on_batch_end", die)
+        yield
 
 
 class CrashAt:

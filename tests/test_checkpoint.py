@@ -5,13 +5,12 @@ import os
 import signal
 import subprocess
 import sys
-from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from helpers import SAES, Crash, CrashAt, make_data, quick, state_of
+from helpers import SAES, Crash, CrashAt, dies_in_step, make_data, quick, state_of
 from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV
 from skorch.callbacks import Callback, EarlyStopping, LRScheduler
@@ -25,7 +24,6 @@ from sklearn_aensae.exceptions import (
 )
 from sklearn_aensae.io._encoding import encode
 from sklearn_aensae.io._folder import read_folder
-from sklearn_aensae.training import Constraint
 
 X = make_data()
 # 108 rows are trained on, in 4 batches per epoch: 12 steps.
@@ -35,21 +33,6 @@ PARAMS = {"max_epochs": 3, "validation_fraction": 0.1, "log_interval": 5, "dead_
 def make(cls, folder=None, **params):
     files = {} if folder is None else {"checkpoint_dir": folder, "checkpoint_interval": 1}
     return quick(cls, **(PARAMS | files | params))
-
-
-@contextmanager
-def dies_in_step(step):
-    """End the process, so to speak, after the update of a step."""
-    original = Constraint.on_batch_end
-
-    def die(self, net, training=False, **kwargs):
-        if training and net.n_steps_ == step:
-            raise Crash
-        original(self, net, training=training, **kwargs)
-
-    with pytest.MonkeyPatch.context() as patch, pytest.raises(Crash):
-        patch.setattr(Constraint, "on_batch_end", die)
-        yield
 
 
 def kill(sae, step):

@@ -42,6 +42,7 @@ class Source(ABC):
         self.n_samples = n_samples
         self.device = device
         self.dtype = dtype
+        self._epochs_left = 0
 
     @abstractmethod
     def chunks(
@@ -79,10 +80,14 @@ class Source(ABC):
         first = skip * batch_size
         stop = None if n_batches is None else first + n_batches * batch_size
         with prefetched(self.chunks(batch_size, seed, first, stop)) as chunks:
-            for i, batch in enumerate(rebatch(chunks, batch_size)):
-                if i == n_batches:
-                    return
-                yield move(batch, self.device).to(self.dtype)
+            try:
+                for i, batch in enumerate(rebatch(chunks, batch_size)):
+                    if i == n_batches:
+                        return
+                    yield move(batch, self.device).to(self.dtype)
+            finally:
+                # Tells `chunks`, which may be at work in the thread, that nobody wants the rest.
+                self._epochs_left += 1
 
 
 def deal(n_rows: int, batch_size: int, generator: torch.Generator) -> Tensor:

@@ -15,6 +15,9 @@ __all__ = ["BLOCK_BYTES", "BlockSource"]
 BLOCK_BYTES = 2**22
 """Bytes that are read in one go: enough for the full speed of a disk."""
 
+BUFFER_ROWS = 2**21
+"""Most rows in a buffer, if blocks are smaller: drawing an order takes some 40 bytes a row."""
+
 RUN_ROWS = 64
 """Neighbouring rows in the calibration sample: single rows would each cost a disk access."""
 
@@ -56,7 +59,8 @@ class BlockSource(Source):
         if seed is not None:
             generator.manual_seed(seed)
             blocks = blocks[torch.randperm(len(blocks), generator=generator)]
-        n_buffers = math.ceil(len(blocks) / max(1, BUFFER_BYTES // BLOCK_BYTES))
+        group_size = min(BUFFER_BYTES // BLOCK_BYTES, BUFFER_ROWS // self.block_rows)
+        n_buffers = math.ceil(len(blocks) / max(1, group_size))
         start = 0
         for group in blocks.tensor_split(n_buffers):
             if stop is not None and start >= stop:

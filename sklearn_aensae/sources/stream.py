@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from sklearn_aensae._devices import move
 from sklearn_aensae.sources.base import BUFFER_BYTES, Source, deal
 
 __all__ = ["Stream", "StreamSource"]
@@ -30,7 +31,7 @@ class Stream:
     ------
     ValueError
         If there is no row, or when a block is no finite real matrix with as many features as
-        the first.
+        the first, at least one.
     """
 
     def __init__(self, blocks: Iterable[Any]) -> None:
@@ -75,6 +76,8 @@ class Stream:
         for number, checked in enumerate(map(_as_matrix, blocks, count())):
             if self.n_features == -1:
                 self.n_features = checked.shape[1]
+            if not checked.shape[1]:
+                raise ValueError(f"X: block {number} has 0 features; at least 1 is required.")
             if checked.shape[1] != self.n_features:
                 raise ValueError(
                     f"X: block {number} has {checked.shape[1]} features, but the first block has "
@@ -113,9 +116,7 @@ class StreamSource(Source):
             generator = torch.Generator().manual_seed(seed)
             size = BUFFER_BYTES // (self.n_features * self.dtype.itemsize)
             size = min(max(1, size), BUFFER_ROWS)
-            chunks = _shuffle(
-                chunks, size if stop is None else min(size, stop), batch_size, generator
-            )
+            chunks = _shuffle(chunks, size, stop, batch_size, generator)
         for chunk in chunks:
             if first < len(chunk):
                 yield chunk[first:]
@@ -136,8 +137,11 @@ class StreamSource(Source):
 
     def _until(self, stop: int | None) -> Iterator[Tensor]:
         """Blocks up to the row `stop`, on the device: no block is asked for that is not needed."""
+        epochs_left = self._epochs_left
         for block in self.stream.blocks():
-            rows = block[:stop].to(self.device).to(self.dtype)
+            if self._epochs_left != epochs_left:
+                return  # nobody waits any more, and a whole buffer may take minutes
+            rows = move(block[:stop], self.device).to(self.dtype)
             yield rows
             if stop is not None:
                 stop -= len(rows)
@@ -146,30 +150,36 @@ class StreamSource(Source):
 
 
 def _shuffle(
-    blocks: Iterator[Tensor], size: int, batch_size: int, generator: torch.Generator
+    blocks: Iterator[Tensor],
+    size: int,
+    stop: int | None,
+    batch_size: int,
+    generator: torch.Generator,
 ) -> Iterator[Tensor]:
-    """Buffers of `size` rows, dealt to batches as they come: the only copy."""
+    """Buffers of `size` rows, up to the row `stop`, dealt to batches as they come."""
     filled = 0
     for block in blocks:
         start = 0
         while start < len(block):
             if not filled:
+                size = size if stop is None else min(size, stop)
                 state = generator.get_state()
-                order = deal(size, batch_size, generator)
-                places = order.argsort().to(block.device)
+                places = deal(size, batch_size, generator).argsort().to(block.device)
                 buffer = block.new_empty((size, block.shape[1]))
             piece = block[start : start + size - filled]
             buffer[places[filled : filled + len(piece)]] = piece
             start += len(piece)
             filled += len(piece)
             if filled == size:
-                filled = 0
+                filled, stop = 0, None if stop is None else stop - size
                 yield buffer
     if filled:
-        # The stream ended too early for the order that was drawn: draw that of a smaller buffer.
+        # The stream ended too early for the order that was drawn: draw that of fewer rows.
         generator.set_state(state)
-        rows = buffer[places[:filled]]
-        yield rows[deal(filled, batch_size, generator).to(rows.device)]
+        order = places[:filled][deal(filled, batch_size, generator).to(places.device)]
+        # In parts, as there is room for two buffers, and this is one of them.
+        for part in order.split(max(1, size // 16)):
+            yield buffer[part]
 
 
 def _as_matrix(block: Any, number: int) -> Tensor:

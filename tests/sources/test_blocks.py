@@ -97,6 +97,15 @@ def test_nothing_is_read_that_is_not_needed(monkeypatch):
     assert sum(stop - start for start, stop in read) == BUFFER
 
 
+def test_a_buffer_holds_so_many_rows_only_however_few_features_they_have(monkeypatch):
+    monkeypatch.setattr(blocks, "BUFFER_ROWS", 1000)
+    lengths = [len(chunk) for chunk in from_shards().chunks(BATCH, 0, 0, None)]
+    assert lengths == [1000] * 64
+    # A block is the least that a buffer can hold.
+    monkeypatch.setattr(blocks, "BUFFER_ROWS", 10)
+    assert {len(chunk) for chunk in from_shards().chunks(BATCH, 0, 0, None)} == {BLOCK}
+
+
 def test_split_holds_out_whole_blocks():
     train, rest = from_shards().split(0.1, seed=0)
     assert (train.n_samples, rest.n_samples) == (N_ROWS - 26 * BLOCK, 26 * BLOCK)

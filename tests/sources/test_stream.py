@@ -1,12 +1,13 @@
 """Streams: any iterable of blocks, one pass or several, and what can be wrong with them."""
 
+import threading
 from itertools import pairwise
 
 import numpy as np
 import pytest
 import torch
 
-from sklearn_aensae.sources import Stream, StreamSource
+from sklearn_aensae.sources import Stream, StreamSource, stream
 
 X = np.random.default_rng(0).normal(size=(100, 3))
 CUTS = [0, 0, 7, 8, 8, 60, 100, 100]
@@ -38,10 +39,10 @@ def test_uneven_and_empty_blocks_give_full_batches(make):
 
 
 def test_blocks_looked_at_in_advance_come_again_and_once():
-    stream = Stream(generator())
-    assert sum(map(len, stream.head(50))) == 60
-    assert sum(map(len, stream.head(10))) == 60
-    np.testing.assert_array_equal(torch.cat(list(stream.blocks())), X)
+    whole = Stream(generator())
+    assert sum(map(len, whole.head(50))) == 60
+    assert sum(map(len, whole.head(10))) == 60
+    np.testing.assert_array_equal(torch.cat(list(whole.blocks())), X)
 
 
 @pytest.mark.parametrize("kind", [list, np.float16, np.int64, ">f8", "F"])
@@ -89,6 +90,39 @@ def test_no_more_blocks_are_taken_than_are_needed():
         assert taken == [0, 1, 2, 3]
 
 
+def test_a_pass_given_up_does_not_wait_for_a_buffer(monkeypatch):
+    monkeypatch.setattr(stream, "BUFFER_ROWS", 20)
+    taken, go_on = [], threading.Event()
+
+    def slow():
+        for i in range(100):
+            if i == 6:
+                go_on.wait(10)  # in the second buffer, as the pass is given up
+            taken.append(i)
+            yield X[:5]
+
+    batches = source(slow()).batches(5, 0)
+    next(batches)
+    threading.Timer(0.1, go_on.set).start()
+    batches.close()
+    assert len(taken) <= 7
+
+
+@pytest.mark.parametrize("n_rows", [20, 27, 30, 31, 40, 59])
+def test_a_stream_that_ends_within_a_buffer_is_read_to_its_end(n_rows, monkeypatch):
+    monkeypatch.setattr(stream, "BUFFER_ROWS", 20)
+    for n_batches in (None, 100):
+        given = joined(source(iter([X[:n_rows]])).batches(3, 0, n_batches=n_batches))
+        assert {tuple(row) for row in given} == {tuple(row) for row in X[:n_rows]}
+        assert len(given) == n_rows
+
+
+def test_an_end_that_is_known_and_one_that_comes_give_the_same_order(monkeypatch):
+    monkeypatch.setattr(stream, "BUFFER_ROWS", 64)
+    known = joined(source(generator()).batches(10, 0, n_batches=10))
+    np.testing.assert_array_equal(known, joined(source(generator()).batches(10, 0)))
+
+
 def test_an_iterator_gives_one_pass_and_an_iterable_any_number():
     again = source(Again())
     for _ in range(3):
@@ -107,6 +141,12 @@ def test_streams_without_rows(blocks):
     list(used)
     with pytest.raises(ValueError, match="this one may be used up"):
         Stream(used)
+
+
+@pytest.mark.parametrize("n_rows", [0, 5])
+def test_streams_without_features(n_rows):
+    with pytest.raises(ValueError, match="block 0 has 0 features; at least 1 is required"):
+        Stream(iter([np.empty((n_rows, 0))]))
 
 
 BAD_BLOCKS = {
@@ -141,7 +181,7 @@ def test_errors_of_the_stream_itself_come_through():
 
 
 def test_nothing_can_be_held_out():
-    stream = source(generator())
-    assert stream.split(0.0, 0) == (stream, None)
+    whole = source(generator())
+    assert whole.split(0.0, 0) == (whole, None)
     with pytest.raises(ValueError, match="validation_fraction=0.1 needs to know how many rows"):
-        stream.split(0.1, 0)
+        whole.split(0.1, 0)
