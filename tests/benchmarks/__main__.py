@@ -20,6 +20,7 @@ from .memory import run_memory
 from .overhead import run_overhead
 from .problem import SETTINGS, Setting
 from .quality import DATA, run_quality
+from .registry import FITS
 from .report import key, render, write_page
 from .steps import run_steps
 
@@ -47,6 +48,7 @@ def parse() -> argparse.Namespace:
     quality = parts.add_parser("quality", parents=[common], help="2: whole fits")
     quality.add_argument("--data", choices=DATA, default="synthetic")
     quality.add_argument("--steps", type=int, default=600)
+    quality.add_argument("--kind", choices=("TopK", "AEN"), help="only these methods")
     quality.add_argument(
         "--set", nargs="*", default=[], metavar="NAME=VALUE", help="parameters of the Problem"
     )
@@ -118,6 +120,8 @@ def quality(args: argparse.Namespace) -> dict[str, Any]:
         sizes = {"n_steps": 30, "n_train": 2_000, "n_test": 500, "batch_size": 128}
         return run_quality(args.data, **sizes)
     given = {name: json.loads(value) for name, value in (pair.split("=") for pair in args.set)}
+    if args.kind:
+        given["methods"] = [cls for cls in FITS if cls.kind == args.kind]
     return run_quality(args.data, n_steps=args.steps, **given)
 
 
@@ -148,8 +152,9 @@ RUNS = {
         with_options(memory, setting="S"),
         overhead,
         with_options(encoding, rows=1_000_000),
-        with_options(quality, data="synthetic", steps=600, set=[]),
-        with_options(quality, data="lm", steps=600, set=[]),
+        with_options(quality, data="large", kind="AEN", steps=500, set=["batch_size=2048"]),
+        with_options(quality, data="synthetic", kind=None, steps=600, set=[]),
+        with_options(quality, data="lm", kind=None, steps=600, set=[]),
         growth,
     ],
 }

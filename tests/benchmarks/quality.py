@@ -60,7 +60,21 @@ def synthetic_rows(n_train: int, n_test: int) -> tuple[np.ndarray, np.ndarray, d
     return X[:n_train], X[n_train:], {"n_components": 1_024, "lambda_1": 1e-2, "k": 16}
 
 
-DATA = {"lm": language_model_rows, "synthetic": synthetic_rows}
+def large_rows(n_train: int, n_test: int) -> tuple[np.ndarray, np.ndarray, dict]:
+    """Positive sums of 16 of 2,048 random atoms in 512 dimensions, and a little noise."""
+    X, _, _ = make_sparse_codes(
+        n_train + n_test,
+        512,
+        2_048,
+        n_active=16,
+        noise_std=0.05,
+        dtype=np.float32,
+        random_state=0,
+    )
+    return X[:n_train], X[n_train:], {"n_components": 4_096, "lambda_1": 6e-3, "k": 32}
+
+
+DATA = {"lm": language_model_rows, "synthetic": synthetic_rows, "large": large_rows}
 
 
 def run_quality(
@@ -78,7 +92,7 @@ def run_quality(
 
     Parameters
     ----------
-    data : {"lm", "synthetic"}
+    data : {"lm", "synthetic", "large"}
         Where rows come from.
     n_steps, n_train, n_test, batch_size : int
         Length of training, numbers of rows.
