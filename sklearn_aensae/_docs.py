@@ -128,8 +128,8 @@ n_steps_ : int
     Optimiser steps taken.
 history_ : dict of str to list
     One entry per `log_interval` in every column: step, epoch, loss and each weighted term of
-    it, explained_variance (of up to 256 rows of every fourth
-    batch), l0, dead_share, sparse_share (of
+    it, explained_variance and l0 (of up to 256 and all rows of
+    every fourth batch), dead_share, sparse_share (of
     batches whose step touched active codes only), learning_rate, rows_per_second.
 net_ : SAENet
     The skorch net that trained the module.

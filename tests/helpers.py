@@ -12,7 +12,7 @@ from sklearn_aensae import all_saes
 from sklearn_aensae.io._encoding import encode
 from sklearn_aensae.io._state import pack
 from sklearn_aensae.kernels import ActiveCodes, Pattern
-from sklearn_aensae.training import Constraint
+from sklearn_aensae.training import Monitor
 
 SAES = [cls for _, cls in all_saes()]
 QUICK = {"max_epochs": 3, "batch_size": 32, "random_state": 0}
@@ -63,7 +63,7 @@ class Crash(BaseException):
 @contextmanager
 def dies_in_step(step):
     """End the process, so to speak, after the update of a step."""
-    original = Constraint.on_batch_end
+    original = Monitor.on_batch_end
 
     def die(self, net, training=False, **kwargs):
         if training and net.n_steps_ == step:
@@ -71,7 +71,7 @@ def dies_in_step(step):
         original(self, net, training=training, **kwargs)
 
     with pytest.MonkeyPatch.context() as patch, pytest.raises(Crash):
-        patch.setattr(Constraint, "on_batch_end", die)
+        patch.setattr(Monitor, "on_batch_end", die)
         yield
 
 

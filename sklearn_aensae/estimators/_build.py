@@ -15,7 +15,7 @@ from sklearn_aensae.modules.encoder import LinearEncoder
 from sklearn_aensae.modules.initialization import initialize_
 from sklearn_aensae.objective import Objective
 from sklearn_aensae.sources import InputScaling, Source
-from sklearn_aensae.training import Constraint, LearningRateSchedule, Monitor, SAENet
+from sklearn_aensae.training import LearningRateSchedule, Monitor, SAENet
 
 if TYPE_CHECKING:
     from sklearn_aensae.estimators._base import BaseSAE
@@ -207,7 +207,7 @@ def _take_over_weights(module: Autoencoder, previous: Autoencoder) -> None:
 
 def _make_callbacks(estimator: "BaseSAE", plan: Plan) -> list[tuple[str, Callback]]:
     """Return our own callbacks and, after them, the user's."""
-    own: list[tuple[str, Callback]] = [("constraint", Constraint())]
+    own: list[tuple[str, Callback]] = []
     warm_up, decay = plan.steps(estimator.lr_warmup), plan.steps(estimator.lr_decay)
     if warm_up or decay:
         schedule = LearningRateSchedule(estimator.learning_rate, warm_up, decay, plan.n_steps)

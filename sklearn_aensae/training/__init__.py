@@ -3,11 +3,10 @@
 from sklearn_aensae.training.batches import Batches
 from sklearn_aensae.training.monitor import Monitor
 from sklearn_aensae.training.net import SAENet
-from sklearn_aensae.training.schedules import Constraint, LearningRateSchedule, PenaltyWarmUp
+from sklearn_aensae.training.schedules import LearningRateSchedule, PenaltyWarmUp
 
 __all__ = [
     "Batches",
-    "Constraint",
     "LearningRateSchedule",
     "Monitor",
     "PenaltyWarmUp",

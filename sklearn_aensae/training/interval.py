@@ -21,7 +21,7 @@ class Summary(NamedTuple):
     """Means over an interval."""
 
     means: dict[str, float]
-    """Loss, terms and L0, means over rows."""
+    """Loss and terms, means over rows; L0, mean over the rows of sampled batches."""
     explained_variance: float
     """Of the sampled rows, against their own column means."""
     sparse_share: float
@@ -39,7 +39,7 @@ class Interval:
 
     def __init__(self) -> None:
         self.names: list[str] = []
-        self.values: list[Tensor] = []
+        self.values: list[tuple[Tensor, ...]] = []
         self.n_rows: list[int] = []
         self.samples: list[Tensor] = []
         self.n_sampled = 0
@@ -55,36 +55,38 @@ class Interval:
     def add(self, x: Tensor, output: SAEOutput, loss: Tensor, terms: dict[str, Tensor]) -> None:
         """Take in one step: its scaled batch, what came of it, its loss and the loss's terms."""
         if len(self) % SAMPLE_STEPS == 0:
-            self._sample(x[:SAMPLE_ROWS], output.reconstruction[:SAMPLE_ROWS])
-        values = {"loss": loss, **terms, "l0": output.codes.l0()}
-        self.names = [*values]
-        self.values.append(torch.stack([value.to(loss.dtype) for value in values.values()]))
+            self._sample(x[:SAMPLE_ROWS], output)
+        self.names = ["loss", *terms]
+        self.values.append((loss, *terms.values()))
         self.n_rows.append(len(x))
         self.n_sparse += output.codes.is_sparse
 
-    def _sample(self, x: Tensor, reconstruction: Tensor) -> None:
-        """Take in some rows and their reconstruction."""
+    def _sample(self, x: Tensor, output: SAEOutput) -> None:
+        """Take in the L0 of a batch, and some of its rows with their reconstruction."""
         if self.shift is None or self.total is None:
             # Deviations from a point near the mean: squares far from the origin lose digits.
             self.shift = x.mean(0)
             self.total = torch.zeros_like(self.shift)
         deviation = x - self.shift
         self.total += deviation.sum(0)
-        norms = [torch.linalg.vector_norm(part) for part in (x - reconstruction, deviation)]
-        self.samples.append(torch.stack(norms))
+        error = x - output.reconstruction[: len(x)]
+        norms = [torch.linalg.vector_norm(part) for part in (error, deviation)]
+        self.samples.append(torch.stack([*norms, output.codes.l0().to(x.dtype)]))
         self.n_sampled += len(x)
 
     def summary(self) -> Summary:
         """Read the device, once."""
         assert self.total is not None
-        parts = [torch.stack(self.values).flatten(), torch.stack(self.samples).flatten()]
+        parts = [self._stacked(), torch.stack(self.samples).flatten()]
         # Single precision would not do for sums over millions of rows.
         read = torch.cat([*parts, self.total]).cpu().double()
         values, samples, total = read.split([*map(len, parts), len(self.total)])
         steps = values.view(len(self), -1)
         rows = torch.tensor(self.n_rows, dtype=torch.float64)
         means = dict(zip(self.names, (rows @ steps / rows.sum()).tolist(), strict=True))
-        error, square = samples.view(-1, 2).square().sum(0).tolist()
+        samples = samples.view(-1, 3)
+        error, square = samples[:, :2].square().sum(0).tolist()
+        means["l0"] = float(rows[::SAMPLE_STEPS] @ samples[:, 2] / rows[::SAMPLE_STEPS].sum())
         spread = square - float(total @ total) / self.n_sampled
         bad = (~steps[:, 0].isfinite()).nonzero().flatten().tolist()
         return Summary(
@@ -96,11 +98,15 @@ class Interval:
             bad[0] if bad else None,
         )
 
+    def _stacked(self) -> Tensor:
+        """Return the values of all steps, one step after another."""
+        return torch.stack([value.to(self.values[0][0]) for step in self.values for value in step])
+
     def state_dict(self) -> dict[str, Any]:
         """All of it: tensors, numbers and names."""
         return {
             "names": self.names,
-            "values": torch.stack(self.values) if self.values else None,
+            "values": self._stacked().view(len(self), -1) if self.values else None,
             "n_rows": self.n_rows,
             "samples": torch.stack(self.samples) if self.samples else None,
             "n_sampled": self.n_sampled,
@@ -112,8 +118,8 @@ class Interval:
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on from `state`."""
         self.names, self.n_rows = [*state["names"]], [*state["n_rows"]]
-        self.values, self.samples = (
-            [] if state[name] is None else [*state[name]] for name in ("values", "samples")
-        )
+        steps, samples = state["values"], state["samples"]
+        self.values = [] if steps is None else [tuple(step) for step in steps]
+        self.samples = [] if samples is None else [*samples]
         self.n_sampled, self.n_sparse = state["n_sampled"], state["n_sparse"]
         self.shift, self.total = state["shift"], state["total"]

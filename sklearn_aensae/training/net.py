@@ -114,9 +114,11 @@ class SAENet(NeuralNet):
             signal.signal(signal.SIGINT, previous)
 
     def train_step(self, batch: Any, **fit_params: Any) -> Any:
-        """Take one optimiser step, in the memory of the last one."""
+        """Take one optimiser step, in the memory of the last one, back onto the constraint."""
         with self.workspace_.step(), matmul_precision(self.matmul_precision):
-            return super().train_step(batch, **fit_params)
+            step = super().train_step(batch, **fit_params)
+            self.module_.decoder.constrain_()
+            return step
 
     def validation_step(self, batch: Any, **fit_params: Any) -> Any:
         """Compute the loss of a held-out batch."""

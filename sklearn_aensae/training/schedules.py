@@ -1,10 +1,10 @@
-"""What happens around each step: learning rate, penalty warm-up, the decoder's constraint."""
+"""What happens around each step: learning rate and penalty warm-up."""
 
 from typing import Any
 
 from skorch.callbacks import Callback
 
-__all__ = ["Constraint", "LearningRateSchedule", "PenaltyWarmUp"]
+__all__ = ["LearningRateSchedule", "PenaltyWarmUp"]
 
 
 class LearningRateSchedule(Callback):
@@ -60,12 +60,3 @@ class PenaltyWarmUp(Callback):
             for name, term in net.criterion_.terms.items():
                 if name != "reconstruction":
                     term.weight.fill_(share * term.final_weight)
-
-
-class Constraint(Callback):
-    """Puts the decoder back on its constraint after each optimiser step."""
-
-    def on_batch_end(self, net: Any, training: bool = False, **kwargs: Any) -> None:
-        """Constrain the decoder."""
-        if training:
-            net.module_.decoder.constrain_()
