@@ -31,10 +31,10 @@ def peak(cls, work, n_rows, **options):
 
 
 def test_a_step_never_holds_all_pre_codes():
-    """4,096 rows x 131,072 components would take 2 GiB."""
+    """4,096 rows x 131,072 components would take 2 GiB, and a dense step three times that."""
     work = "TopKSAE(131_072, k=4, batch_size=4096, max_steps=2, device='cpu').fit(X)"
-    # Weights, their gradients, Adam's moments, the log's two copies: 10 times 8 MiB of it.
-    assert peak("TopKSAE", work, 4096, k=4) < 512
+    # 280 MiB in most runs; up to 800 have been seen on a busy machine.
+    assert peak("TopKSAE", work, 4096, k=4) < 1024
 
 
 @pytest.mark.parametrize("cls", ["TopKSAE", "L1SAE"])

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -61,7 +61,8 @@ def encode(
 
 def _encode_csr(estimator: "BaseSAE", X: Rows, features: Integers | None) -> sparse.csr_array:
     """Codes of all rows as CSR, from the active sets of chunks."""
-    values, columns, counts = [], [], [np.zeros(1, dtype=np.int64)]
+    values, columns = _Growing(_sparse_dtype(X)), _Growing(np.int32)
+    counts = [np.zeros(1, dtype=np.int64)]
     for _, _, codes, factors in _iter_codes(estimator, X):
         block = codes.scaled(1 / factors).csr()
         block = block if features is None else block[:, features]
@@ -72,18 +73,36 @@ def _encode_csr(estimator: "BaseSAE", X: Rows, features: Integers | None) -> spa
     width = estimator.n_components_ if features is None else len(features)
     # Much of scikit-learn takes no other than 32-bit indices.
     kind = np.int32 if max(row_ends[-1], width) < 2**31 else np.int64
-    data = np.concatenate(values)
-    del values
     matrix = sparse.csr_array(
-        (
-            data.astype(_sparse_dtype(X), copy=False),
-            np.concatenate(columns).astype(kind, copy=False),
-            row_ends.astype(kind),
-        ),
+        (values.whole(), columns.whole().astype(kind, copy=False), row_ends.astype(kind)),
         shape=(len(X), width),
     )
     matrix.sort_indices()
     return matrix
+
+
+class _Growing:
+    """An array that grows in place.
+
+    A list of small ones would lie between the large temporaries, and keep the allocator from
+    using the memory of those again.
+    """
+
+    def __init__(self, dtype: type[np.generic]) -> None:
+        self._array: NDArray[Any] = np.empty(0, dtype=dtype)
+        self._size = 0
+
+    def append(self, block: NDArray[Any]) -> None:
+        """Add a block at the end."""
+        start, self._size = self._size, self._size + len(block)
+        if self._size > len(self._array):
+            self._array.resize(max(self._size, len(self._array) * 3 // 2), refcheck=False)
+        self._array[start : self._size] = block
+
+    def whole(self) -> NDArray[Any]:
+        """Return all that was added."""
+        self._array.resize(self._size, refcheck=False)
+        return self._array
 
 
 def _iter_dense_codes(

@@ -23,7 +23,11 @@ def _select(
     x: Tensor, weight: Tensor, bias: Tensor, select: Callable[[Tensor], Selected]
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Return values, columns and row starts of what `select` finds in the pre-codes."""
-    blocks = [select(block) for block in iter_pre_codes(x, weight, bias, for_choice=True)]
+    blocks = []
+    for block in iter_pre_codes(x, weight, bias, for_choice=True):
+        blocks.append(select(block))
+        # Else it would be there still while the next one is made.
+        del block
     values = torch.cat([block.values for block in blocks])
     columns = torch.cat([block.columns for block in blocks]).int()
     if isinstance(blocks[0].counts, int):

@@ -9,8 +9,9 @@ from .problem import Problem
 
 __all__ = ["SklearnDictionary"]
 
-LARGEST_GRAM = 2**32
-"""Bytes of a Gram matrix that the benchmark is willing to hold."""
+LARGEST_GRAM = 2**30
+"""Bytes of a Gram matrix up to which it takes part. One of 2 GiB (16,384 components) ended the
+whole process with a segmentation fault in NumPy's OpenBLAS, outside of the main thread."""
 
 
 class SklearnDictionary(Method):
