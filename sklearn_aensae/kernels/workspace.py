@@ -67,13 +67,9 @@ class Workspace:
         key = (role, tensor.dtype, tensor.device)
         return key in self._lent and self._buffers[key].data_ptr() == tensor.data_ptr()
 
-    def __getstate__(self) -> dict[str, object]:
-        """Leave the memory behind: it holds nothing that lasts."""
-        return {}
-
-    def __setstate__(self, state: dict[str, object]) -> None:
-        """Begin empty."""
-        self.__init__()  # type: ignore[misc]
+    def __reduce__(self) -> tuple[type["Workspace"], tuple[()]]:
+        """Copy and pickle as a new one: its memory holds nothing that lasts."""
+        return Workspace, ()
 
 
 _thread = threading.local()
