@@ -1,5 +1,6 @@
 """The sparse step: an encoder that is dense only forward, and gradients on the active set only."""
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -17,26 +18,61 @@ from sklearn_aensae.kernels.workspace import current_workspace
 
 __all__ = ["active_decode", "active_encode"]
 
+SPARE_ROOM = 1.25
+"""Entries for which there is room, over those that the first block of rows makes one expect."""
+
+
+class _Entries:
+    """Active entries of one block of rows after another, in memory that is there beforehand.
+
+    Small results kept between large temporaries would leave holes on the heap, into which the
+    next block does not fit: they took up to the size of all pre-codes.
+    """
+
+    def __init__(self) -> None:
+        self.values = self.columns = torch.empty(0)
+        self.counts: list[Tensor | int] = []
+        self.size = 0
+
+    def append(self, selected: Selected, n_rows: int, n_rows_left: int) -> None:
+        """Take in the entries of the next block, and make room for as many in those to come."""
+        start, self.size = self.size, self.size + len(selected.values)
+        if not self.counts or self.size > len(self.values):
+            share = 1 if isinstance(selected.counts, int) else SPARE_ROOM
+            room = self.size + math.ceil(share * len(selected.values) / n_rows * n_rows_left)
+            old = self.values, self.columns
+            self.values = selected.values.new_empty(room)
+            self.columns = selected.columns.new_empty(room, dtype=torch.int32)
+            if start:
+                self.values[:start], self.columns[:start] = (part[:start] for part in old)
+        self.values[start : self.size] = selected.values
+        self.columns[start : self.size] = selected.columns
+        self.counts.append(selected.counts)
+
+    def starts(self) -> Tensor:
+        """Where each row begins, and the number of entries."""
+        k = self.counts[0]
+        if isinstance(k, int):
+            device = self.columns.device
+            return torch.arange(0, self.size + 1, k, dtype=torch.int32, device=device)
+        counts = torch.cat([torch.as_tensor(part) for part in self.counts])
+        return functional.pad(counts.cumsum(0, dtype=torch.int32), (1, 0))
+
 
 @torch.no_grad()
 def _select(
     x: Tensor, weight: Tensor, bias: Tensor, select: Callable[[Tensor], Selected]
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Return values, columns and row starts of what `select` finds in the pre-codes."""
-    blocks = []
+    entries, n_rows_left = _Entries(), len(x)
     for block in iter_pre_codes(x, weight, bias, for_choice=True):
-        blocks.append(select(block))
+        n_rows = len(block)
+        n_rows_left -= n_rows
+        selected = select(block)
         # Else it would be there still while the next one is made.
         del block
-    values = torch.cat([block.values for block in blocks])
-    columns = torch.cat([block.columns for block in blocks]).int()
-    if isinstance(blocks[0].counts, int):
-        k = blocks[0].counts
-        starts = torch.arange(0, k * len(x) + 1, k, dtype=torch.int32, device=x.device)
-    else:
-        counts = torch.cat([torch.as_tensor(block.counts) for block in blocks])
-        starts = functional.pad(counts.cumsum(0, dtype=torch.int32), (1, 0))
-    return values, columns, starts
+        entries.append(selected, n_rows, n_rows_left)
+    return entries.values[: entries.size], entries.columns[: entries.size], entries.starts()
 
 
 def active_encode(

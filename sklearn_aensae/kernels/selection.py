@@ -5,6 +5,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from sklearn_aensae.kernels.workspace import current_workspace
+
 __all__ = ["Selected", "select_positive", "select_top"]
 
 BRANCH = 4
@@ -43,7 +45,10 @@ def select_top(block: Tensor, k: int) -> Selected:
     while pyramid[-1].shape[1] % BRANCH == 0 and pyramid[-1].shape[1] >= BRANCH * SPARE * k:
         # Column c of a level is the maximum of the columns c, c + n, c + 2n, ... below it: the
         # reduction then runs along contiguous memory.
-        pyramid.append(pyramid[-1].unflatten(1, (BRANCH, -1)).amax(1))
+        groups = pyramid[-1].unflatten(1, (BRANCH, -1))
+        shape = (len(groups), groups.shape[2])
+        level = current_workspace().scratch(f"pyramid_{len(pyramid)}", shape, block)
+        pyramid.append(torch.amax(groups, 1, out=level))
     values, columns = pyramid.pop().topk(k, dim=1, sorted=False)
     while pyramid:
         level = pyramid.pop()

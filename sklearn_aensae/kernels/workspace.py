@@ -62,6 +62,17 @@ class Workspace:
         # A new tensor on the same memory: autograd may keep it as a gradient without a copy.
         return buffer[:size].view(shape).detach()
 
+    def scratch(self, role: str, shape: tuple[int, ...], like: Tensor) -> Tensor:
+        """Memory for the time of a call: whoever asks next for the role gets the same.
+
+        Large temporaries that are made anew in a loop, with small results between them, would
+        leave holes on the heap into which the next one does not fit.
+        """
+        if not self._in_step:
+            return torch.empty(shape, dtype=like.dtype, device=like.device)
+        self._lent.discard((role, like.dtype, like.device))
+        return self.take(role, shape, like)
+
     def lends(self, role: str, tensor: Tensor) -> bool:
         """Whether this tensor is the one that was lent for a role in the present step."""
         key = (role, tensor.dtype, tensor.device)

@@ -5,6 +5,7 @@ import math
 import torch
 from torch import Tensor
 
+from sklearn_aensae.kernels import Workspace
 from sklearn_aensae.modules.autoencoder import Autoencoder
 
 __all__ = ["INITIALIZATIONS", "geometric_median", "initialize_"]
@@ -92,7 +93,8 @@ def _initialize_from_data(
     # least-squares factor (activations are positively homogeneous) puts that right.
     sample = sample[:4096]
     was_training = module.training
-    fitted = module.eval()(sample).reconstruction - centre
+    with Workspace().step():
+        fitted = module.eval()(sample).reconstruction - centre
     module.train(was_training)
     energy = fitted.square().sum()
     factor = ((sample - centre) * fitted).sum() / energy if energy > 0 else torch.ones(())

@@ -2,7 +2,9 @@
 
 import os
 import platform
+import resource
 import subprocess
+import sys
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -10,7 +12,7 @@ from typing import Any
 
 import torch
 
-__all__ = ["ROOT", "describe", "memory"]
+__all__ = ["ROOT", "describe", "memory", "peak_memory"]
 
 ROOT = Path(__file__).parents[2]
 STATUS = Path("/proc/self/status")
@@ -35,10 +37,18 @@ def describe() -> dict[str, Any]:
 
 def memory() -> tuple[float, float]:
     """Return the memory this process has now and the most it has had, in MiB; Linux only."""
-    # getrusage gives the peak elsewhere, too, but a child starts with the peak of its parent.
     fields = dict(line.split(":", 1) for line in STATUS.read_text().splitlines() if ":" in line)
     now, peak = (int(fields[name].split()[0]) / 2**10 for name in ("VmRSS", "VmHWM"))
     return now, peak
+
+
+def peak_memory() -> float:
+    """Return the most memory this process has had, in MiB."""
+    if STATUS.exists():
+        return memory()[1]
+    # On Linux this would not do: a child starts with the peak of its parent.
+    unit = 2**20 if sys.platform == "darwin" else 2**10
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit
 
 
 def _cpu() -> str:

@@ -1,6 +1,6 @@
 """Resident memory and throughput of `fit` on a file larger than memory.
 
-    python tests/benchmarks/out_of_core.py --gigabytes 20
+    python -m tests.benchmarks.out_of_core --gigabytes 20
 
 writes a float16 file, passes once over it as a memmap and once as a stream, each in a process of
 its own, then compares the throughput on its first part as a memmap and as an array, in turns.
@@ -19,6 +19,8 @@ import time
 from pathlib import Path
 
 import numpy as np
+
+from .machine import peak_memory
 
 BLOCK_ROWS = 65_536
 
@@ -75,7 +77,7 @@ def write(path, options):
 def run(worker, options):
     """Run one measurement in a process of its own and return its numbers."""
     arguments = [f"--{k.replace('_', '-')}={v}" for k, v in vars(options).items() if v is not None]
-    command = [sys.executable, __file__, *arguments, f"--worker={worker}"]
+    command = [sys.executable, "-m", __spec__.name, *arguments, f"--worker={worker}"]
     done = subprocess.run(command, check=True, stdout=subprocess.PIPE, env=os.environ)
     return json.loads(done.stdout)
 
@@ -155,8 +157,7 @@ def measure_throughput(options):
 
 def resident():
     """Peak resident memory of this process so far, in gigabytes."""
-    unit = 1 if sys.platform == "darwin" else 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e9
+    return peak_memory() * 2**20 / 1e9
 
 
 WORKERS = {

@@ -37,6 +37,16 @@ def test_nothing_is_lent_twice_outside_of_a_step():
     assert pointers[0].data_ptr() != pointers[1].data_ptr()
 
 
+def test_scratch_is_the_same_memory_for_each_call_of_a_step():
+    workspace = Workspace()
+    with workspace.step():
+        first, second = (workspace.scratch("a", shape, LIKE) for shape in ((3, 4), (2, 2)))
+        assert first.data_ptr() == second.data_ptr()
+        assert workspace.take("b", (3, 4), LIKE).data_ptr() != first.data_ptr()
+    outside = [workspace.scratch("a", (3, 4), LIKE) for _ in range(2)]
+    assert outside[0].data_ptr() != outside[1].data_ptr()
+
+
 def test_the_current_workspace_is_the_threads_own():
     workspace, seen = Workspace(), []
     outside = current_workspace()
