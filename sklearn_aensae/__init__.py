@@ -11,6 +11,7 @@ from sklearn_aensae.estimators import (
     AdaptiveElasticNetSAE,
     AdaptiveLassoSAE,
     BaseSAE,
+    BatchTopKSAE,
     ElasticNetSAE,
     TopKSAE,
 )
@@ -22,6 +23,7 @@ __all__ = [
     "AdaptiveElasticNetSAE",
     "AdaptiveLassoSAE",
     "BaseSAE",
+    "BatchTopKSAE",
     "ElasticNetSAE",
     "LLMActivationTransformer",
     "TopKSAE",

@@ -35,6 +35,20 @@ pinned_share_ : float
     Share of weights that sit on `weight_min` or `weight_max`. Near 1, adapting is only
     another name for a stronger or weaker `lambda_1`.
 """,
+    "{calibrated_attributes}": """
+threshold_ : float or ndarray of shape (n_components,)
+    What a pre-code must exceed to be active in `transform`, in the units of `X`. `fit` sets it
+    after training, so that as many components are active per training row as in training (by up
+    to 32,768 rows). After a stream or `partial_fit` it is a running mean over training batches.
+""",
+    "{topk_parameters}": """
+dead_features : {"auxk", None}, default="auxk"
+    How dead features are revived.
+aux_coefficient : float, default=1/32
+    Factor of AuxK (Gao et al. 2024, appendix A.2).
+k_aux : int or None, default=None
+    Most dead features per row in AuxK; None means n_features / 2 (appendix B.1).
+""",
     "{shared_parameters}": """
 batch_size : int, default=256
     Rows per optimiser step. Use a few thousand for millions of rows.

@@ -4,11 +4,11 @@ import torch
 
 from sklearn_aensae.dead_features import auxk
 from sklearn_aensae.kernels import ActiveCodes, DenseCodes, Pattern
-from sklearn_aensae.modules.activations import base, relu
+from sklearn_aensae.modules.activations import base, batchwise, relu
 from sklearn_aensae.objective.reconstruction import mse
 
 
-def encode(x, weight, bias, offset, select, *, subset=None):
+def encode(x, weight, bias, offset, select, *, choose=None, subset=None):
     pre_codes = (x - offset) @ weight.T + bias
     candidates = pre_codes if subset is None else pre_codes[:, subset]
     _, columns, counts = select(candidates.detach().contiguous())
@@ -16,7 +16,12 @@ def encode(x, weight, bias, offset, select, *, subset=None):
     columns = (columns if subset is None else subset[columns]).int()
     starts = torch.cat([torch.zeros(1, dtype=torch.int64), counts.cumsum(0)]).int()
     pattern = Pattern(columns, starts, len(weight))
-    return pre_codes[pattern.rows, columns], pattern
+    if choose is not None:
+        kept = choose(pre_codes.detach()[pattern.rows, columns], pattern)
+        if kept is None:
+            return encode(x, weight, bias, offset, select, choose=choose, subset=subset)
+        pattern = pattern.chosen(kept)
+    return pre_codes[pattern.rows, pattern.columns], pattern
 
 
 def relu_encode(x, weight, bias, offset):
@@ -35,6 +40,7 @@ def decode(codes, atoms):
 def use_naive_kernels(monkeypatch):
     """Put the dense versions in the place of the library's."""
     monkeypatch.setattr(base, "active_encode", encode)
+    monkeypatch.setattr(batchwise, "active_encode", encode)
     monkeypatch.setattr(auxk, "active_encode", encode)
     monkeypatch.setattr(relu, "dense_relu_encode", relu_encode)
     monkeypatch.setattr(mse, "mean_squared_error", squared_error)

@@ -8,14 +8,15 @@ import torch
 from helpers import SAES, make_data, quick
 from naive import use_naive_kernels
 
-from sklearn_aensae import TopKSAE, _devices
+from sklearn_aensae import _devices
 from sklearn_aensae.kernels import Workspace
 from sklearn_aensae.modules.activations import ReLU
-from sklearn_aensae.modules.activations.relu import BREAK_EVEN
+from sklearn_aensae.modules.activations.elementwise import BREAK_EVEN, Elementwise
 
 X = make_data(n_samples=200, n_features=8)
 TOLERANCE = {"float32": 1e-5, "float64": 1e-10}
-L1_TYPES = [c for c in SAES if c is not TopKSAE]
+DENSE_AT_FIRST = [c for c in SAES if isinstance(quick(c)._make_activation(8), Elementwise)]
+L1_TYPES = [c for c in DENSE_AT_FIRST if "lambda_1" in c.__dataclass_fields__]
 N_COMPONENTS = 256  # enough levels for the selection of the largest codes
 
 
@@ -49,7 +50,7 @@ def make_batch(kind, sae):
 def gradients(net, x, density):
     """Loss and gradients of one training batch, from a copy of the net's state."""
     module, criterion = copy.deepcopy(net.module_).train(), copy.deepcopy(net.criterion_).train()
-    if isinstance(module.activation, ReLU):
+    if isinstance(module.activation, Elementwise):
         module.activation.density = density
     with Workspace().step():
         output = module(x)
@@ -69,7 +70,7 @@ def test_gradients_equal_those_of_plain_autograd(cls, n_steps, dtype, kind, monk
     use_naive_kernels(monkeypatch)
     for density, (loss, found, codes) in ours.items():
         expected_loss, expected, naive = gradients(sae.net_, x, density)
-        assert codes.is_sparse == (density == 0 or cls is TopKSAE)
+        assert codes.is_sparse == (density == 0 or cls not in DENSE_AT_FIRST)
         torch.testing.assert_close(codes.dense(), naive.dense(), rtol=1e-4, atol=1e-5)
         assert loss.item() == pytest.approx(expected_loss.item(), rel=TOLERANCE[dtype])
         for mine, dense in zip(found, expected, strict=True):
@@ -77,7 +78,7 @@ def test_gradients_equal_those_of_plain_autograd(cls, n_steps, dtype, kind, monk
             assert error < TOLERANCE[dtype]
     if kind == "empty rows":
         assert not ours[0.0][2].dense()[:7].any()
-    if kind == "full rows" and cls is not TopKSAE:
+    if kind == "full rows" and cls in DENSE_AT_FIRST:
         assert bool((ours[0.0][2].dense()[:7] > 0).all())
 
 
@@ -92,7 +93,7 @@ def test_codes_turn_sparse_by_themselves_with_the_same_result(cls, monkeypatch):
     assert share[0] == 0
     assert share[-1] == 1
     assert changing.history_["l0"][-1] / 64 < BREAK_EVEN < changing.history_["l0"][0] / 64
-    monkeypatch.setattr("sklearn_aensae.modules.activations.relu.BREAK_EVEN", 0)
+    monkeypatch.setattr("sklearn_aensae.modules.activations.elementwise.BREAK_EVEN", 0)
     dense = quick(cls, **params).fit(data)
     assert set(dense.history_["sparse_share"]) == {0.0}
     np.testing.assert_allclose(changing.components_, dense.components_, atol=1e-8)
@@ -101,8 +102,9 @@ def test_codes_turn_sparse_by_themselves_with_the_same_result(cls, monkeypatch):
         np.testing.assert_allclose(changing.history_[name], dense.history_[name], atol=1e-8)
 
 
-def test_top_k_always_runs_on_the_active_set():
-    assert set(quick(TopKSAE).fit(X).history_["sparse_share"]) == {1.0}
+@pytest.mark.parametrize("cls", [c for c in SAES if c not in DENSE_AT_FIRST])
+def test_rules_with_a_budget_always_run_on_the_active_set(cls):
+    assert set(quick(cls).fit(X).history_["sparse_share"]) == {1.0}
 
 
 @pytest.fixture
@@ -113,7 +115,7 @@ def as_on_a_gpu(monkeypatch):
 
 @pytest.mark.parametrize("cls", L1_TYPES)
 def test_fixed_capacity_gives_the_same_result(cls, as_on_a_gpu, monkeypatch):
-    monkeypatch.setattr("sklearn_aensae.modules.activations.relu.BREAK_EVEN", 0.9)
+    monkeypatch.setattr("sklearn_aensae.modules.activations.elementwise.BREAK_EVEN", 0.9)
     data = make_data(n_samples=400, n_features=8)
     params = {"n_components": 64, "max_epochs": 60, "batch_size": 50, "lambda_1": 0.3}
     params |= {"dtype": "float64", "learning_rate": 3e-3, "log_interval": 8}

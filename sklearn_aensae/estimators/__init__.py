@@ -3,6 +3,7 @@
 from sklearn_aensae.estimators._adaptive_elastic_net import AdaptiveElasticNetSAE
 from sklearn_aensae.estimators._adaptive_lasso import AdaptiveLassoSAE
 from sklearn_aensae.estimators._base import BaseSAE
+from sklearn_aensae.estimators._batch_topk import BatchTopKSAE
 from sklearn_aensae.estimators._elastic_net import ElasticNetSAE
 from sklearn_aensae.estimators._l1 import L1SAE
 from sklearn_aensae.estimators._topk import TopKSAE
@@ -12,6 +13,7 @@ __all__ = [
     "AdaptiveElasticNetSAE",
     "AdaptiveLassoSAE",
     "BaseSAE",
+    "BatchTopKSAE",
     "ElasticNetSAE",
     "TopKSAE",
 ]

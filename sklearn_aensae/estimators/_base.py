@@ -17,7 +17,7 @@ from torch.optim import Optimizer
 from sklearn_aensae._devices import resolve_device
 from sklearn_aensae._docs import splice
 from sklearn_aensae.estimators import _files
-from sklearn_aensae.estimators._build import Plan, begin, plan_length
+from sklearn_aensae.estimators._build import Plan, begin, calibrate, plan_length
 from sklearn_aensae.estimators._domains import CALLBACKS, DEVICE, OPTIMIZER, PATH
 from sklearn_aensae.estimators._fitted import write_fitted
 from sklearn_aensae.estimators._transforming import TransformingMixin
@@ -26,6 +26,7 @@ from sklearn_aensae.exceptions import TrainingInterruptedWarning
 from sklearn_aensae.io._checkpoints import Checkpoints
 from sklearn_aensae.kernels import PRECISIONS
 from sklearn_aensae.modules.activations import Activation
+from sklearn_aensae.modules.decoders import LinearDecoder
 from sklearn_aensae.modules.initialization import INITIALIZATIONS
 from sklearn_aensae.objective import Term
 from sklearn_aensae.objective.reconstruction import MSE
@@ -88,6 +89,10 @@ class BaseSAE(
     @abstractmethod
     def _make_activation(self, n_components: int) -> Activation:
         """Activation for `n_components` components."""
+
+    def _make_decoder(self, plan: Plan) -> LinearDecoder:
+        """Map from codes back to inputs."""
+        return LinearDecoder(plan.n_features, plan.n_components)
 
     def _make_reconstruction(self, plan: Plan) -> Term:
         """Reconstruction error."""
@@ -157,7 +162,7 @@ class BaseSAE(
             return self
         n_epochs -= len(self.net_.history)
         endless = source.n_samples is None
-        return self._train(source, validation, n_epochs, saved, repeat=endless)
+        return self._train(source, validation, n_epochs, saved, repeat=endless, calibrated=True)
 
     def partial_fit(self, X: Any, y: Any = None) -> Self:
         """Train for one pass over `X`, a stream included, going on from where the last call ended.
@@ -213,6 +218,7 @@ class BaseSAE(
         saved: Checkpoints | None = None,
         *,
         repeat: bool = False,
+        calibrated: bool = False,
     ) -> Self:
         """Run the net and write down what it has learned, whatever stops it."""
         net = self.net_
@@ -232,6 +238,8 @@ class BaseSAE(
         try:
             with attached(net, saved and saved.callback()):
                 net.partial_fit(batches, held_out, epochs=n_epochs)
+            if calibrated:
+                calibrate(self, source)
         finally:
             batches.close()
             if held_out is not None:

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import torch
 from skorch.callbacks import Callback, LRScheduler
 
+from sklearn_aensae.kernels import Workspace, matmul_precision
 from sklearn_aensae.modules import Autoencoder
-from sklearn_aensae.modules.decoders import LinearDecoder
 from sklearn_aensae.modules.encoder import LinearEncoder
 from sklearn_aensae.modules.initialization import initialize_
 from sklearn_aensae.objective import Objective
@@ -20,7 +20,7 @@ from sklearn_aensae.training import LearningRateSchedule, Monitor, SAENet
 if TYPE_CHECKING:
     from sklearn_aensae.estimators._base import BaseSAE
 
-__all__ = ["OPTIMIZERS", "Plan", "assemble", "begin", "make_module", "plan_length"]
+__all__ = ["OPTIMIZERS", "Plan", "assemble", "begin", "calibrate", "make_module", "plan_length"]
 
 OPTIMIZERS: dict[str, Any] = {
     "adam": partial(torch.optim.Adam, fused=True),
@@ -183,13 +183,26 @@ def make_module(estimator: "BaseSAE", plan: Plan) -> Autoencoder:
     module = Autoencoder(
         LinearEncoder(plan.n_features, plan.n_components),
         estimator._make_activation(plan.n_components),
-        LinearDecoder(plan.n_features, plan.n_components),
+        estimator._make_decoder(plan),
     ).to(getattr(torch, estimator.dtype))
     module.tracker.window = plan.samples(estimator.dead_window)
     module.tracker.density_window = plan.steps(DENSITY_SHARE) * min(
         estimator.batch_size, plan.n_samples
     )
     return module
+
+
+def calibrate(estimator: "BaseSAE", source: Source) -> None:
+    """Set the thresholds of a batch-wise activation by rows it was trained on.
+
+    A stream that has ended gives none: the running thresholds of its batches then stay.
+    """
+    module = estimator.net_.module_
+    if not module.activation.is_calibrated or source.n_samples is None:
+        return
+    sample = source.sample(CALIBRATION_ROWS, estimator._seed)
+    with Workspace().step(), matmul_precision(estimator.matmul_precision):
+        module.calibrate(estimator._scaling.scale(sample))
 
 
 def _take_over_weights(module: Autoencoder, previous: Autoencoder) -> None:

@@ -123,7 +123,8 @@ def _iter_dense_codes(
             stop = start + len(block)
             within = slice(start - rows.start, stop - rows.start)
             scale = factors[within] if isinstance(factors, Tensor) else factors
-            yield slice(start, stop), module.activation.activate(block, asked).mul_(1 / scale)
+            codes = module.activation.activate(block, asked, module.encoder.bias)
+            yield slice(start, stop), codes.mul_(1 / scale)
             start = stop
 
 

@@ -30,6 +30,9 @@ def write_fitted(estimator: "BaseSAE") -> None:
     estimator.encoder_weights_ = to_array(module.encoder.weight)
     estimator.encoder_bias_ = to_array(module.encoder.bias) / scale
     estimator.decoder_bias_ = to_array(module.decoder.bias) / scale
+    if module.activation.is_calibrated:
+        threshold = to_array(module.activation.threshold) / scale
+        estimator.threshold_ = threshold if threshold.ndim else float(threshold)
     estimator.n_components_ = len(estimator.components_)
     estimator.input_scale_ = scale
     estimator.feature_density_ = to_array(tracker.density())

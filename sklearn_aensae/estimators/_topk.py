@@ -32,12 +32,7 @@ class TopKSAE(BaseSAE):
         Number of components: an int is absolute, a float a multiple of the number of features.
     k : int, default=32
         Most active components per row; more than `n_components` means all of them.
-    dead_features : {"auxk", None}, default="auxk"
-        How dead features are revived.
-    aux_coefficient : float, default=1/32
-        Factor :math:`\alpha` of AuxK (Gao et al. 2024, appendix A.2).
-    k_aux : int or None, default=None
-        Most dead features per row in AuxK; None means n_features / 2 (appendix B.1).
+    {topk_parameters}
     {shared_parameters}
 
     Attributes

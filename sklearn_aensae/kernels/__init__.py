@@ -7,7 +7,7 @@ from sklearn_aensae.kernels.linear import iter_pre_codes
 from sklearn_aensae.kernels.pattern import Pattern
 from sklearn_aensae.kernels.precision import PRECISIONS, matmul_precision
 from sklearn_aensae.kernels.products import use_triton
-from sklearn_aensae.kernels.selection import Selected, select_positive, select_top
+from sklearn_aensae.kernels.selection import Selected, select_above, select_positive, select_top
 from sklearn_aensae.kernels.squared_error import mean_squared_error
 from sklearn_aensae.kernels.workspace import Workspace
 
@@ -26,6 +26,7 @@ __all__ = [
     "iter_pre_codes",
     "matmul_precision",
     "mean_squared_error",
+    "select_above",
     "select_positive",
     "select_top",
     "use_triton",

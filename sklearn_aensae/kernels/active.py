@@ -82,6 +82,7 @@ def active_encode(
     offset: Tensor,
     select: Callable[[Tensor], Selected],
     *,
+    choose: Callable[[Tensor, Pattern], Tensor | None] | None = None,
     subset: Tensor | None = None,
 ) -> tuple[Tensor, Pattern]:
     r"""Pre-codes :math:`W (x - b) + c` at the entries that `select` chooses.
@@ -100,6 +101,10 @@ def active_encode(
         :math:`c` and :math:`b`.
     select : callable
         Takes a block of pre-codes of shape (n_rows, n_candidates), returns `Selected`.
+    choose : callable or None
+        What `select` finds are then candidates. It takes the values of all of them and their
+        `Pattern`, and returns the positions of those that are active, in ascending order; or
+        None, if `select` is to be called once more as it left out too many.
     subset : integer Tensor of shape (n_candidates,) or None
         Components that may be selected; None for all.
 
@@ -118,10 +123,17 @@ def active_encode(
     if subset is not None:
         columns = subset[columns].int()
     pattern = Pattern(columns, starts, len(weight))
+    if choose is not None:
+        kept = choose(values, pattern)
+        if kept is None:
+            return active_encode(x, weight, bias, offset, select, choose=choose, subset=subset)
+        values, pattern = values[kept], pattern.chosen(kept)
     if may_select_in_bfloat16(x):
         # Only the choice was bfloat16's: what was chosen is computed in single precision.
         with torch.no_grad():
-            values = pattern.sampled_product(centered, weight).add_(bias[columns])
+            exact = pattern.sampled_product(centered, weight).add_(bias[pattern.columns])
+            # What fills up a row of fixed length must not come to life.
+            values = torch.where(values > 0, exact, values)
     return _give_gradient(x, weight, bias, offset, (values, centered, pattern)), pattern
 
 

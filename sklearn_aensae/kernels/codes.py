@@ -27,6 +27,14 @@ class Codes(ABC):
     n_rows: int
     n_components: int
 
+    @property
+    @abstractmethod
+    def gates(self) -> "Codes":
+        """What decides which components are active, differentiable, in the same representation.
+
+        Only activations with a `gate` give it, to the penalties of such variants.
+        """
+
     @abstractmethod
     def dense(self) -> Tensor:
         """Codes as a tensor of shape (batch, n_components)."""
@@ -78,6 +86,8 @@ class DenseCodes(Codes):
         Non-negative codes.
     component_sums, square_sum, firing_counts : Tensor or None
         Where whoever made the codes has these already.
+    gates : Tensor of shape (batch, n_components) or None
+        What decides on activity, if the activation has such a thing.
     """
 
     is_sparse = False
@@ -88,8 +98,10 @@ class DenseCodes(Codes):
         component_sums: Tensor | None = None,
         square_sum: Tensor | None = None,
         firing_counts: Tensor | None = None,
+        gates: Tensor | None = None,
     ) -> None:
         self.values = values
+        self._gates = gates
         self.n_rows, self.n_components = values.shape
         known = {
             "component_sums": component_sums,
@@ -98,6 +110,12 @@ class DenseCodes(Codes):
         }
         # Where a cached property keeps its value.
         self.__dict__.update({name: value for name, value in known.items() if value is not None})
+
+    @property
+    def gates(self) -> "DenseCodes":
+        """What decides which components are active."""
+        assert self._gates is not None
+        return DenseCodes(self._gates)
 
     def dense(self) -> Tensor:
         """Codes as a tensor of shape (batch, n_components)."""
@@ -142,14 +160,23 @@ class ActiveCodes(Codes):
         Non-negative codes.
     pattern : Pattern
         Their rows and components.
+    gates : Tensor of shape (n_entries,) or None
+        What decides on activity, if the activation has such a thing.
     """
 
     is_sparse = True
 
-    def __init__(self, values: Tensor, pattern: Pattern) -> None:
+    def __init__(self, values: Tensor, pattern: Pattern, gates: Tensor | None = None) -> None:
         self.values = values
         self.pattern = pattern
+        self._gates = gates
         self.n_rows, self.n_components = pattern.n_rows, pattern.n_columns
+
+    @property
+    def gates(self) -> "ActiveCodes":
+        """What decides which components are active."""
+        assert self._gates is not None
+        return ActiveCodes(self._gates, self.pattern)
 
     def dense(self) -> Tensor:
         """Codes as a tensor of shape (batch, n_components)."""

@@ -68,6 +68,17 @@ class Pattern:
         column_starts = functional.pad(counts.cumsum(0, dtype=torch.int32), (1, 0))
         return _Transposed(order, self.rows[order], column_starts)
 
+    def chosen(self, entries: Tensor) -> "Pattern":
+        """Pattern of some of the entries, given by their positions in ascending order."""
+        rows = self.rows[entries]
+        counts = torch.zeros(self.n_rows, dtype=torch.int32, device=rows.device)
+        counts.index_add_(0, rows, torch.ones_like(rows))
+        starts = functional.pad(counts.cumsum(0, dtype=torch.int32), (1, 0))
+        pattern = Pattern(self.columns[entries], starts, self.n_columns)
+        # Where the cached property keeps its value.
+        pattern.__dict__["rows"] = rows
+        return pattern
+
     def column_sums(self, values: Tensor) -> Tensor:
         """Sum of the entries of each column: shape (n_columns,); differentiable."""
         return values.new_zeros(self.n_columns).index_add(0, self.columns, values)

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from sklearn_aensae.kernels.workspace import current_workspace
 
-__all__ = ["Selected", "select_positive", "select_top"]
+__all__ = ["Selected", "select_above", "select_positive", "select_top"]
 
 BRANCH = 4
 """Columns that share a maximum, per level; 2 and 8 were slower at 4,096 and 16,384 columns."""
@@ -69,8 +69,21 @@ def select_positive(block: Tensor) -> Selected:
     block : contiguous Tensor of shape (n_rows, n_columns)
         Pre-codes.
     """
+    return select_above(block, 0.0)
+
+
+def select_above(block: Tensor, bound: Tensor | float) -> Selected:
+    """Return all entries above a bound; their number depends on the data: it reads the device.
+
+    Parameters
+    ----------
+    block : contiguous Tensor of shape (n_rows, n_columns)
+        Pre-codes.
+    bound : float or Tensor of shape () or (n_columns,)
+        One for all or one per column.
+    """
     n_rows, n_columns = block.shape
-    where = (block > 0).flatten().nonzero().flatten()
+    where = (block > bound).flatten().nonzero().flatten()
     # Counting the few that were found is faster than summing the mask.
     counts = torch.bincount(where // n_columns, minlength=n_rows)
     return Selected(block.flatten()[where], where % n_columns, counts)

@@ -2,9 +2,10 @@
 
 from typing import NamedTuple
 
+import torch
 from torch import Tensor, nn
 
-from sklearn_aensae.kernels import Codes
+from sklearn_aensae.kernels import Codes, iter_pre_codes
 from sklearn_aensae.modules.activations import Activation
 from sklearn_aensae.modules.decoders import LinearDecoder
 from sklearn_aensae.modules.encoder import LinearEncoder
@@ -48,6 +49,16 @@ class Autoencoder(nn.Module):
         """Codes of the rows of `x`, shape (batch, n_features)."""
         codes: Codes = self.encoder(x, self.decoder.bias, self.activation)
         return codes
+
+    @torch.no_grad()
+    def calibrate(self, x: Tensor) -> None:
+        """Set the activation's thresholds by training rows, if it has such."""
+        if not self.activation.is_calibrated:
+            return
+        centered, encoder = x - self.decoder.bias, self.encoder
+        self.activation.calibrate(
+            lambda: iter_pre_codes(centered, encoder.weight, encoder.bias), len(x)
+        )
 
     def forward(self, x: Tensor) -> SAEOutput:
         """Encode and decode; in training mode also count which components fired."""

@@ -94,6 +94,7 @@ def _initialize_from_data(
     sample = sample[:4096]
     was_training = module.training
     with Workspace().step():
+        module.calibrate(sample)
         fitted = module.eval()(sample).reconstruction - centre
     module.train(was_training)
     energy = fitted.square().sum()

@@ -1,7 +1,8 @@
 """Activations: from pre-codes to sparse codes. One per file."""
 
 from sklearn_aensae.modules.activations.base import Activation
+from sklearn_aensae.modules.activations.batch_topk import BatchTopK
 from sklearn_aensae.modules.activations.relu import ReLU
 from sklearn_aensae.modules.activations.topk import TopK
 
-__all__ = ["Activation", "ReLU", "TopK"]
+__all__ = ["Activation", "BatchTopK", "ReLU", "TopK"]

@@ -1,11 +1,13 @@
 """The contract of an activation."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
 
-from sklearn_aensae.kernels import ActiveCodes, Codes, Selected, active_encode
+from sklearn_aensae.kernels import ActiveCodes, Codes, Pattern, Selected, active_encode
 
 __all__ = ["Activation"]
 
@@ -18,8 +20,11 @@ class Activation(nn.Module, ABC):
     row: the code of a row may not depend on the other rows of the batch.
     """
 
-    elementwise = False
-    """Whether the code of a component depends on its own pre-code only."""
+    elementwise: ClassVar[bool] = False
+    """Whether, in evaluation mode, a code depends on its own pre-code only."""
+
+    is_calibrated: ClassVar[bool] = False
+    """Whether the rule for single rows has thresholds that `calibrate` sets after training."""
 
     @abstractmethod
     def select(self, block: Tensor) -> Selected:
@@ -28,18 +33,47 @@ class Activation(nn.Module, ABC):
         Called without gradients, and with the same memory for each block: copy what is kept.
         """
 
-    def activate(self, values: Tensor, columns: Tensor | slice) -> Tensor:
-        """Codes of pre-codes, differentiable: of selected ones, both of shape (n_active,).
+    def activate(self, values: Tensor, columns: Tensor | slice, bias: Tensor) -> Tensor:
+        """Codes of pre-codes, differentiable.
 
-        An elementwise activation is also asked for all codes of some rows; `columns` is then
-        the slice of the components that are the columns of `values`.
+        Parameters
+        ----------
+        values : Tensor of shape (n_active,)
+            Selected pre-codes. An elementwise activation is also asked for all codes of some
+            rows: then of shape (n_rows, n_columns).
+        columns : integer Tensor of shape (n_active,) or slice or integer Tensor (n_columns,)
+            Their components.
+        bias : Tensor of shape (n_components,)
+            Of the encoder, contained in the pre-codes.
         """
         return torch.relu(values)
+
+    def gate(self, values: Tensor, columns: Tensor | slice, bias: Tensor) -> Tensor | None:
+        """Return what decides on activity, differentiable, if penalties need it: as `activate`."""
+        return None
 
     def adapt(self) -> None:
         """Choose how to compute what comes; called when the device is read anyway."""
 
+    def calibrate(self, blocks: Callable[[], Iterator[Tensor]], n_rows: int) -> None:
+        """Set thresholds so that single rows are coded as batches were in training.
+
+        Parameters
+        ----------
+        blocks : callable
+            Each call gives one pass over blocks of pre-codes of the same training rows, each of
+            shape (n_block_rows, n_components) and overwritten by the next.
+        n_rows : int
+            Number of these rows.
+        """
+
     def encode(self, x: Tensor, weight: Tensor, bias: Tensor, offset: Tensor) -> Codes:
         """Codes of W(x - offset) + bias; arguments as in `kernels.active_encode`."""
         values, pattern = active_encode(x, weight, bias, offset, self.select)
-        return ActiveCodes(self.activate(values, pattern.columns), pattern)
+        return self.active_codes(values, pattern, bias)
+
+    def active_codes(self, values: Tensor, pattern: Pattern, bias: Tensor) -> ActiveCodes:
+        """Codes of selected pre-codes."""
+        columns = pattern.columns
+        codes = self.activate(values, columns, bias)
+        return ActiveCodes(codes, pattern, self.gate(values, columns, bias))

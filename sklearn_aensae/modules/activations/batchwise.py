@@ -1,0 +1,126 @@
+"""Rules that look at a whole batch in training, and at calibrated thresholds for single rows."""
+
+from abc import abstractmethod
+
+import torch
+from torch import Tensor
+
+from sklearn_aensae import _devices
+from sklearn_aensae.kernels import (
+    Codes,
+    Pattern,
+    Selected,
+    active_encode,
+    select_above,
+    select_top,
+)
+from sklearn_aensae.modules.activations.base import Activation
+
+__all__ = ["Batchwise"]
+
+CAUTION = 0.8
+"""Share of the last batch's smallest active pre-codes above which the next one's are sought."""
+
+CANDIDATES = 4
+"""Most active components of a row where candidates cannot be counted, in multiples of the mean."""
+
+AVERAGING = 0.01
+"""Share of the present batch in the running thresholds."""
+
+
+class Batchwise(Activation):
+    """Contract of a rule that shares out a budget over the rows of a batch.
+
+    In training `keep` chooses among candidates: the pre-codes above a guess, which follows the
+    last batch and is given up when it was too high; so the choice is exact. On devices where
+    data-dependent shapes would have to be waited for, candidates are the largest four times
+    `mean_active` of each row. In evaluation mode, what exceeds `threshold` is active: a running
+    mean of the smallest active pre-codes of the batches, until `calibrate` sets it exactly.
+
+    Parameters
+    ----------
+    n_thresholds : int or None
+        Number of components for a threshold each; None for one of all.
+    mean_active : float
+        Components that are active in the mean row.
+
+    Attributes
+    ----------
+    threshold : Tensor of shape () or (n_components,)
+        In the units of pre-codes.
+    """
+
+    elementwise = True
+    is_calibrated = True
+    threshold: Tensor
+    guess: Tensor
+    n_batches: Tensor
+
+    def __init__(self, n_thresholds: int | None, mean_active: float) -> None:
+        super().__init__()
+        self.mean_active = mean_active
+        shape = () if n_thresholds is None else (n_thresholds,)
+        self.register_buffer("threshold", torch.zeros(shape))
+        self.register_buffer("guess", torch.zeros(shape))
+        self.register_buffer("n_batches", torch.zeros(()))
+
+    @abstractmethod
+    def keep(self, values: Tensor, pattern: Pattern) -> tuple[Tensor, Tensor] | None:
+        """Choose active entries among all candidates of a batch.
+
+        Parameters
+        ----------
+        values : Tensor of shape (n_candidates,)
+            Pre-codes.
+        pattern : Pattern
+            Their rows and components.
+
+        Returns
+        -------
+        kept : integer Tensor of shape (n_active,)
+            Positions, in ascending order.
+        lowest : Tensor of the shape of `threshold`
+            Smallest active pre-codes; 0 where nothing is active.
+        None
+            If there may be more candidates below the guess that ought to be kept.
+        """
+
+    def select(self, block: Tensor) -> Selected:
+        """Choose candidates in training, else what exceeds the threshold."""
+        if not self.training:
+            return select_above(block, self.threshold)
+        if _devices.reads_are_free(block.device):
+            return select_above(block, self.guess)
+        n_candidates = min(block.shape[1], max(1, round(CANDIDATES * self.mean_active)))
+        return select_top(block, n_candidates)
+
+    def activate(self, values: Tensor, columns: Tensor | slice, bias: Tensor) -> Tensor:
+        """Pre-codes that were kept or, in evaluation mode, that exceed the threshold."""
+        if self.training:
+            return torch.relu(values)
+        threshold = self.threshold if self.threshold.ndim == 0 else self.threshold[columns]
+        return torch.where(values > threshold, torch.relu(values), 0)
+
+    def encode(self, x: Tensor, weight: Tensor, bias: Tensor, offset: Tensor) -> Codes:
+        """Codes of W(x - offset) + bias; arguments as in `kernels.active_encode`."""
+        choose = self._choose if self.training else None
+        values, pattern = active_encode(x, weight, bias, offset, self.select, choose=choose)
+        return self.active_codes(values, pattern, bias)
+
+    @torch.no_grad()
+    def _choose(self, values: Tensor, pattern: Pattern) -> Tensor | None:
+        """Keep what the rule keeps, or lower the guess; follow the smallest that is kept."""
+        found = self.keep(values, pattern)
+        if found is None:
+            self.guess.zero_()
+            return None
+        kept, lowest = found
+        self.guess.copy_(CAUTION * lowest)
+        self.n_batches += 1
+        # Until there were enough batches for the running mean, the mean of all.
+        self.threshold.lerp_(lowest.to(self.threshold), (1 / self.n_batches).clamp(min=AVERAGING))
+        return kept
+
+    def extra_repr(self) -> str:
+        """Show the budget in the module's repr."""
+        return f"mean_active={self.mean_active}"
