@@ -239,7 +239,9 @@ def table(data: dict[str, list[dict[str, float]]]) -> str:
 def cell(column: str, values: list[float]) -> str:
     """Return mean and range of a figure."""
     digits = {"L0": 1, "seconds": 1}.get(column, 3)
-    mean, low, high = (f"{value:.{digits}f}" for value in (np.mean(values), min(values), max(values)))
+    mean, low, high = (
+        f"{value:.{digits}f}" for value in (np.mean(values), min(values), max(values))
+    )
     return f"{mean} ({low}..{high})"
 
 

@@ -8,6 +8,7 @@ from sklearn_aensae import (
     L1SAE,
     AdaptiveElasticNetSAE,
     AdaptiveLassoSAE,
+    BatchTopKSAE,
     ElasticNetSAE,
     TopKSAE,
 )
@@ -27,6 +28,7 @@ REDUCTIONS = [
         {"lambda_2": 0.01},
     ),
     (TopKSAE, {"k": 100, "dead_features": None}, L1SAE, {"lambda_1": 0.0}),
+    (BatchTopKSAE, {"k": 24}, TopKSAE, {"k": 24}),
 ]
 
 

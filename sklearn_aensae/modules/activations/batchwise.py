@@ -1,6 +1,8 @@
 """Rules that look at a whole batch in training, and at calibrated thresholds for single rows."""
 
+import warnings
 from abc import abstractmethod
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -22,7 +24,7 @@ CAUTION = 0.8
 """Share of the last batch's smallest active pre-codes above which the next one's are sought."""
 
 CANDIDATES = 4
-"""Most active components of a row where candidates cannot be counted, in multiples of the mean."""
+"""Candidates of a row at first where they cannot be counted, in multiples of the mean."""
 
 AVERAGING = 0.01
 """Share of the present batch in the running thresholds."""
@@ -33,8 +35,9 @@ class Batchwise(Activation):
 
     In training `keep` chooses among candidates: the pre-codes above a guess, which follows the
     last batch and is given up when it was too high; so the choice is exact. On devices where
-    data-dependent shapes would have to be waited for, candidates are the largest four times
-    `mean_active` of each row. In evaluation mode, what exceeds `threshold` is active: a running
+    data-dependent shapes would have to be waited for, candidates are the largest `n_candidates`
+    of each row; where all of a row's were kept, the next log row warns and doubles them. In
+    evaluation mode, what exceeds `threshold` is active: a running
     mean of the smallest active pre-codes of the batches, until `calibrate` sets it exactly.
 
     Parameters
@@ -48,6 +51,8 @@ class Batchwise(Activation):
     ----------
     threshold : Tensor of shape () or (n_components,)
         In the units of pre-codes.
+    n_candidates : int
+        Candidates of a row, on devices where they cannot be counted.
     """
 
     elementwise = True
@@ -55,14 +60,17 @@ class Batchwise(Activation):
     threshold: Tensor
     guess: Tensor
     n_batches: Tensor
+    n_overflowing: Tensor
 
     def __init__(self, n_thresholds: int | None, mean_active: float) -> None:
         super().__init__()
         self.mean_active = mean_active
+        self.n_candidates = max(1, round(CANDIDATES * mean_active))
         shape = () if n_thresholds is None else (n_thresholds,)
         self.register_buffer("threshold", torch.zeros(shape))
         self.register_buffer("guess", torch.zeros(shape))
         self.register_buffer("n_batches", torch.zeros(()))
+        self.register_buffer("n_overflowing", torch.zeros((), dtype=torch.long), persistent=False)
 
     @abstractmethod
     def keep(self, values: Tensor, pattern: Pattern) -> tuple[Tensor, Tensor] | None:
@@ -91,8 +99,7 @@ class Batchwise(Activation):
             return select_above(block, self.threshold)
         if _devices.reads_are_free(block.device):
             return select_above(block, self.guess)
-        n_candidates = min(block.shape[1], max(1, round(CANDIDATES * self.mean_active)))
-        return select_top(block, n_candidates)
+        return select_top(block, min(block.shape[1], self.n_candidates))
 
     def activate(self, values: Tensor, columns: Tensor | slice, bias: Tensor) -> Tensor:
         """Pre-codes that were kept or, in evaluation mode, that exceed the threshold."""
@@ -115,11 +122,36 @@ class Batchwise(Activation):
             self.guess.zero_()
             return None
         kept, lowest = found
+        if not _devices.reads_are_free(values.device) and self.n_candidates < pattern.n_columns:
+            n_kept = torch.zeros(pattern.n_rows, dtype=torch.long, device=kept.device)
+            n_kept.index_add_(0, pattern.rows[kept], (values[kept] > 0).long())
+            self.n_overflowing += (n_kept == self.n_candidates).sum()
         self.guess.copy_(CAUTION * lowest)
         self.n_batches += 1
         # Until there were enough batches for the running mean, the mean of all.
         self.threshold.lerp_(lowest.to(self.threshold), (1 / self.n_batches).clamp(min=AVERAGING))
         return kept
+
+    def adapt(self) -> None:
+        """Make room for more candidates if some may have been missing since the last time."""
+        n_overflowing = int(self.n_overflowing)
+        self.n_overflowing.zero_()
+        if n_overflowing:
+            warnings.warn(
+                f"In {n_overflowing} rows since the last log row all {self.n_candidates} "
+                "candidates were active, and more might have been. From now on there are twice as "
+                "many.",
+                stacklevel=2,
+            )
+            self.n_candidates *= 2
+
+    def get_extra_state(self) -> dict[str, Any]:
+        """State for the state dict."""
+        return {"n_candidates": self.n_candidates}
+
+    def set_extra_state(self, state: dict[str, Any]) -> None:
+        """Restore the state."""
+        self.n_candidates = state["n_candidates"]
 
     def extra_repr(self) -> str:
         """Show the budget in the module's repr."""
