@@ -289,6 +289,7 @@ class CountFirings(Callback):
         self.rows.append(y_pred.codes.dense().detach().numpy() > 0)
 
 
+@pytest.mark.filterwarnings("ignore:the rarest of 60 components")
 @pytest.mark.parametrize("dead_window", [1.0, 50, 10_000])
 def test_density_and_death_are_counted_over_stated_rows(cls, dead_window):
     counter = CountFirings()

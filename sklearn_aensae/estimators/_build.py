@@ -115,6 +115,7 @@ def begin(estimator: "BaseSAE", source: Source, *, n_steps: int | None) -> None:
         n_steps=n_steps,
         variance=float((sample - sample.mean(0)).square().mean()) or 1.0,
     )
+    estimator._check_plan(plan)
     module = make_module(estimator, plan)
     generator = torch.Generator().manual_seed(estimator._seed)
     initialize_(module, estimator.init, sample, generator)

@@ -1,6 +1,7 @@
 """Rules that look at a whole batch in training, and at calibrated thresholds for single rows."""
 
 from abc import abstractmethod
+from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -27,6 +28,9 @@ CANDIDATES = 4
 AVERAGING = 0.01
 """Share of the present batch in the running thresholds."""
 
+CLOSE = 0.5
+"""Share of the running thresholds above which `calibrate` first seeks the exact ones."""
+
 
 class Batchwise(Activation):
     """Contract of a rule that shares out a budget over the rows of a batch.
@@ -50,6 +54,9 @@ class Batchwise(Activation):
         In the units of pre-codes.
     """
 
+    rise: ClassVar[float] = 1.0
+    """How far a guess goes up in one batch, towards what the batch says; down it goes at once."""
+
     elementwise = True
     is_calibrated = True
     threshold: Tensor
@@ -62,7 +69,7 @@ class Batchwise(Activation):
         shape = () if n_thresholds is None else (n_thresholds,)
         self.register_buffer("threshold", torch.zeros(shape))
         self.register_buffer("guess", torch.zeros(shape))
-        self.register_buffer("n_batches", torch.zeros(()))
+        self.register_buffer("n_batches", torch.zeros(shape))
 
     @abstractmethod
     def keep(self, values: Tensor, pattern: Pattern) -> tuple[Tensor, Tensor] | None:
@@ -80,9 +87,9 @@ class Batchwise(Activation):
         kept : integer Tensor of shape (n_active,)
             Positions, in ascending order.
         lowest : Tensor of the shape of `threshold`
-            Smallest active pre-codes; 0 where nothing is active.
+            Smallest active pre-codes; 0 where nothing is active, NaN where nothing could be.
         None
-            If there may be more candidates below the guess that ought to be kept.
+            If there may be more candidates below `guess` that ought to be kept; it is then lowered.
         """
 
     def select(self, block: Tensor) -> Selected:
@@ -109,16 +116,19 @@ class Batchwise(Activation):
 
     @torch.no_grad()
     def _choose(self, values: Tensor, pattern: Pattern) -> Tensor | None:
-        """Keep what the rule keeps, or lower the guess; follow the smallest that is kept."""
+        """Keep what the rule keeps; thresholds and guesses follow the smallest that is kept."""
         found = self.keep(values, pattern)
         if found is None:
-            self.guess.zero_()
             return None
-        kept, lowest = found
-        self.guess.copy_(CAUTION * lowest)
-        self.n_batches += 1
+        kept, lowest = found[0], found[1].to(self.threshold)
+        known = ~lowest.isnan()
+        self.n_batches += known
         # Until there were enough batches for the running mean, the mean of all.
-        self.threshold.lerp_(lowest.to(self.threshold), (1 / self.n_batches).clamp(min=AVERAGING))
+        mean = self.threshold.lerp(lowest, (1 / self.n_batches).clamp(min=AVERAGING))
+        self.threshold.copy_(torch.where(known, mean, self.threshold))
+        guess = CAUTION * lowest
+        guess = torch.minimum(guess, self.guess.lerp(guess, self.rise))
+        self.guess.copy_(torch.where(known, guess, self.guess))
         return kept
 
     def extra_repr(self) -> str:
