@@ -54,7 +54,7 @@ zipf_exponent : float, default=1.0
 zipf_offset : float or None, default=None
     q; None means `k`. Then the first rank has a share of at most 1 / log(1 + n_components / k),
     where with 0 several components may have to fire on every row.
-dying_share : float, default=0.5
+dying_share : float, default=0.1
     A component is dying if it fires on less than this part of that share, or of the mean one if
     that is less; 0 leaves only the dead, as AuxK does.
 """,

@@ -1,4 +1,4 @@
-"""aux_zipf: AuxK for dying components, too: those that fire less than Zipf's law lets one expect."""
+"""aux_zipf: AuxK for dying components, too, which fire less than Zipf's law lets one expect."""
 
 import torch
 from torch import Tensor
@@ -41,9 +41,7 @@ class AuxZipf(AuxK):
 
     bounds: Tensor
 
-    def __init__(
-        self, k_aux: int, densities: Tensor, share: float, weight: float = 1 / 32
-    ) -> None:
+    def __init__(self, k_aux: int, densities: Tensor, share: float, weight: float = 1 / 32) -> None:
         super().__init__(k_aux, weight)
         bounds = share * densities.clamp(max=densities.mean())
         self.register_buffer("bounds", bounds, persistent=False)

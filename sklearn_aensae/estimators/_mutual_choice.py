@@ -65,7 +65,7 @@ class MutualChoiceSAE(BatchTopKSAE):
     dead_features: Annotated[str | None, OneOf("aux_zipf", "auxk", None)] = "aux_zipf"
     zipf_exponent: Annotated[float, AtLeast(0, real=True)] = 1.0
     zipf_offset: Annotated[float | None, AtLeast(0, real=True, optional=True)] = None
-    dying_share: Annotated[float, InRange(0, 1)] = 0.5
+    dying_share: Annotated[float, InRange(0, 1)] = 0.1
 
     def _make_revival(self, k_aux: int, plan: Plan) -> Term:
         if self.dead_features == "auxk":
