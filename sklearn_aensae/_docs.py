@@ -47,14 +47,15 @@ dead_features : {"aux_zipf", "auxk", None}, default="aux_zipf"
 aux_coefficient : float, default=1/32
     Factor of either (that of AuxK: Gao et al. 2024, appendix A.2).
 k_aux : int or None, default=None
-    Most features per row that it lets take part; None means n_features / 2 (appendix B.1).
+    Most features per row that it lets take part. None means n_features / 2 for "auxk" (appendix
+    B.1) and n_features for "aux_zipf": with fewer, the dying crowd out the dead.
 zipf_exponent : float, default=1.0
     a in Zipf's law: the component of rank r fires on a share of rows that is proportional to
     (r + q)^-a; 0 makes all the same.
 zipf_offset : float or None, default=None
     q; None means `k`. Then the first rank has a share of at most 1 / log(1 + n_components / k),
     where with 0 several components may have to fire on every row.
-dying_share : float, default=0.1
+dying_share : float, default=0.05
     A component is dying if it fires on less than this part of that share, or of the mean one if
     that is less; 0 leaves only the dead, as AuxK does.
 """,

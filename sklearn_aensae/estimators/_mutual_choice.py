@@ -65,12 +65,14 @@ class MutualChoiceSAE(BatchTopKSAE):
     dead_features: Annotated[str | None, OneOf("aux_zipf", "auxk", None)] = "aux_zipf"
     zipf_exponent: Annotated[float, AtLeast(0, real=True)] = 1.0
     zipf_offset: Annotated[float | None, AtLeast(0, real=True, optional=True)] = None
-    dying_share: Annotated[float, InRange(0, 1)] = 0.1
+    dying_share: Annotated[float, InRange(0, 1)] = 0.05
 
     def _make_revival(self, k_aux: int, plan: Plan) -> Term:
         if self.dead_features == "auxk":
             return super()._make_revival(k_aux, plan)
         densities = self._densities(plan.n_components)
+        if self.k_aux is None:
+            k_aux = plan.n_features
         return AuxZipf(k_aux, densities, self.dying_share, self.aux_coefficient)
 
     def _densities(self, n_components: int) -> Tensor:

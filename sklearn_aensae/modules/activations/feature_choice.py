@@ -70,8 +70,10 @@ class FeatureChoice(Batchwise):
 
     def quotas(self, n_rows: int) -> Tensor:
         """Most active entries of each component in the next batch, with sum `k * n_rows`."""
-        # As many as there are whole numbers between one end and the next, from a start that moves.
-        start = self.n_calls * GOLDEN % ONE
+        return self._whole(n_rows, self.n_calls * GOLDEN % ONE)
+
+    def _whole(self, n_rows: int, start: int) -> Tensor:
+        """Quotas as whole numbers: as many as there are between one end and the next."""
         by_rank = ((n_rows * self.ends + start) // ONE).diff(prepend=self.ends.new_zeros(1))
         return by_rank[self.rank]
 
@@ -125,7 +127,7 @@ class FeatureChoice(Batchwise):
 
     def calibrate(self, blocks: Callable[[], Iterator[Tensor]], n_rows: int) -> None:
         """Set the thresholds that let each component fire as often as its quota says."""
-        quotas = self.quotas(n_rows)
+        quotas = self._whole(n_rows, ONE // 2)
         bound = CLOSE * self.threshold
         found = self._gather(blocks, bound)
         short = (found.counts <= quotas) & (bound > 0)
