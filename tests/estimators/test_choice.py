@@ -27,7 +27,7 @@ class Keep(Callback):
     [
         ({"dead_features": None}, {"dead_features": None}),
         ({"dead_features": "auxk"}, {}),
-        ({"dying_share": 0.0}, {}),
+        ({"dying_share": 0.0, "k_aux": 4}, {}),
     ],
 )
 def test_mutual_choice_is_batchtopk_bit_for_bit(params, simpler):
