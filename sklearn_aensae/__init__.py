@@ -13,6 +13,8 @@ from sklearn_aensae.estimators import (
     BaseSAE,
     BatchTopKSAE,
     ElasticNetSAE,
+    FeatureChoiceSAE,
+    MutualChoiceSAE,
     TopKSAE,
 )
 from sklearn_aensae.io import load
@@ -25,7 +27,9 @@ __all__ = [
     "BaseSAE",
     "BatchTopKSAE",
     "ElasticNetSAE",
+    "FeatureChoiceSAE",
     "LLMActivationTransformer",
+    "MutualChoiceSAE",
     "TopKSAE",
     "all_saes",
     "datasets",

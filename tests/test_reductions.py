@@ -10,6 +10,8 @@ from sklearn_aensae import (
     AdaptiveLassoSAE,
     BatchTopKSAE,
     ElasticNetSAE,
+    FeatureChoiceSAE,
+    MutualChoiceSAE,
     TopKSAE,
 )
 
@@ -29,6 +31,8 @@ REDUCTIONS = [
     ),
     (TopKSAE, {"k": 100, "dead_features": None}, L1SAE, {"lambda_1": 0.0}),
     (BatchTopKSAE, {"k": 24}, TopKSAE, {"k": 24}),
+    (MutualChoiceSAE, {"dead_features": None}, BatchTopKSAE, {"dead_features": None}),
+    (FeatureChoiceSAE, {"k": 100, "dead_features": None}, L1SAE, {"lambda_1": 0.0}),
 ]
 
 
@@ -49,11 +53,12 @@ def test_reduction(cls, params, simpler, simpler_params):
         (AdaptiveLassoSAE, ADAPT_AT_ONCE),
         (AdaptiveElasticNetSAE, ADAPT_AT_ONCE | {"lambda_2": 0.1}),
         (TopKSAE, {"k": 3}),
+        (FeatureChoiceSAE, {"k": 3}),
     ],
 )
 def test_without_the_reduction_they_differ(cls, params):
     first = quick(cls, max_epochs=10, **params)
-    if cls is not TopKSAE:
+    if "lambda_1" in cls.__dataclass_fields__:
         first.set_params(lambda_1=0.1)
     second = quick(L1SAE, max_epochs=10, lambda_1=0.1).fit(X)
     first.fit(X)

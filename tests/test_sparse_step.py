@@ -59,6 +59,7 @@ def gradients(net, x, density):
     return loss, [p.grad for p in module.parameters()], output.codes
 
 
+@pytest.mark.filterwarnings("ignore:the rarest of 256 components")
 @pytest.mark.parametrize("cls", SAES)
 @pytest.mark.parametrize("n_steps", [1, 60], ids=["initial", "trained"])
 @pytest.mark.parametrize("dtype", ["float32", "float64"])

@@ -70,12 +70,15 @@ class AuxK(Term):
         error = (residual - codes.decode(decoder.atoms)).square().sum()
         return error / residual.square().sum().clamp(min=1e-12)
 
+    def find(self, module: Autoencoder) -> Tensor:
+        """Mask of the components that take part: silent for the whole window."""
+        tracker = module.tracker
+        return tracker.samples_since_fired >= tracker.window
+
     def _refresh(self, module: Autoencoder) -> None:
-        """Look up, now and then, which components have been silent for the whole window."""
+        """Look up, now and then, which components take part."""
         if self.n_calls % REFRESH_INTERVAL == 0:
-            tracker = module.tracker
-            dead = tracker.samples_since_fired >= tracker.window
-            self.dead_indices = dead.nonzero().flatten()
+            self.dead_indices = self.find(module).nonzero().flatten()
         self.n_calls += 1
 
     def get_extra_state(self) -> dict[str, Any]:

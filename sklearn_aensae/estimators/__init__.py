@@ -5,7 +5,9 @@ from sklearn_aensae.estimators._adaptive_lasso import AdaptiveLassoSAE
 from sklearn_aensae.estimators._base import BaseSAE
 from sklearn_aensae.estimators._batch_topk import BatchTopKSAE
 from sklearn_aensae.estimators._elastic_net import ElasticNetSAE
+from sklearn_aensae.estimators._feature_choice import FeatureChoiceSAE
 from sklearn_aensae.estimators._l1 import L1SAE
+from sklearn_aensae.estimators._mutual_choice import MutualChoiceSAE
 from sklearn_aensae.estimators._topk import TopKSAE
 
 __all__ = [
@@ -15,5 +17,7 @@ __all__ = [
     "BaseSAE",
     "BatchTopKSAE",
     "ElasticNetSAE",
+    "FeatureChoiceSAE",
+    "MutualChoiceSAE",
     "TopKSAE",
 ]

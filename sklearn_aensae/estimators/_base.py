@@ -106,6 +106,9 @@ class BaseSAE(
         """Named callbacks that the variant needs during training."""
         return []
 
+    def _check_plan(self, plan: Plan) -> None:
+        """Warn, as training begins, of parameters that do not go together."""
+
     def _write_fitted(self) -> None:
         """Write fitted attributes; a variant adds its own."""
         write_fitted(self)

@@ -115,6 +115,7 @@ def begin(estimator: "BaseSAE", source: Source, *, n_steps: int | None) -> None:
         n_steps=n_steps,
         variance=float((sample - sample.mean(0)).square().mean()) or 1.0,
     )
+    estimator._check_plan(plan)
     module = make_module(estimator, plan)
     generator = torch.Generator().manual_seed(estimator._seed)
     initialize_(module, estimator.init, sample, generator)
@@ -216,6 +217,9 @@ def _take_over_weights(module: Autoencoder, previous: Autoencoder) -> None:
     with torch.no_grad():
         for new, old in zip(module.parameters(), previous.parameters(), strict=True):
             new.copy_(old)
+    if module.activation.is_calibrated:
+        # Thresholds, and ranks if there are such, have been learned, too.
+        module.activation.load_state_dict(previous.activation.state_dict())
 
 
 def _make_callbacks(estimator: "BaseSAE", plan: Plan) -> list[tuple[str, Callback]]:

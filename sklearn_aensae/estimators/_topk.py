@@ -68,4 +68,8 @@ class TopKSAE(BaseSAE):
         if self.dead_features is None:
             return {}
         k_aux = max(1, plan.n_features // 2) if self.k_aux is None else self.k_aux
-        return {"auxk": AuxK(k_aux, self.aux_coefficient)}
+        return {self.dead_features: self._make_revival(k_aux, plan)}
+
+    def _make_revival(self, k_aux: int, plan: Plan) -> Term:
+        """Term that `dead_features` names."""
+        return AuxK(k_aux, self.aux_coefficient)

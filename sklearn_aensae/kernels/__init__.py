@@ -1,6 +1,7 @@
 """Products on sparse codes: the operations whose cost should follow the number of active codes."""
 
 from sklearn_aensae.kernels.active import active_decode, active_encode
+from sklearn_aensae.kernels.by_column import ByColumn, sort_by_column
 from sklearn_aensae.kernels.codes import ActiveCodes, Codes, DenseCodes
 from sklearn_aensae.kernels.dense import dense_decode, dense_relu_encode
 from sklearn_aensae.kernels.linear import iter_pre_codes
@@ -15,6 +16,7 @@ from sklearn_aensae.kernels.workspace import Workspace
 __all__ = [
     "PRECISIONS",
     "ActiveCodes",
+    "ByColumn",
     "Codes",
     "DenseCodes",
     "Pattern",
@@ -31,5 +33,6 @@ __all__ = [
     "select_above",
     "select_positive",
     "select_top",
+    "sort_by_column",
     "use_triton",
 ]

@@ -2,7 +2,8 @@
 
 from sklearn_aensae.modules.activations.base import Activation
 from sklearn_aensae.modules.activations.batch_topk import BatchTopK
+from sklearn_aensae.modules.activations.feature_choice import FeatureChoice
 from sklearn_aensae.modules.activations.relu import ReLU
 from sklearn_aensae.modules.activations.topk import TopK
 
-__all__ = ["Activation", "BatchTopK", "ReLU", "TopK"]
+__all__ = ["Activation", "BatchTopK", "FeatureChoice", "ReLU", "TopK"]

@@ -7,12 +7,9 @@ from torch import Tensor
 
 from sklearn_aensae import _devices
 from sklearn_aensae.kernels import Pattern
-from sklearn_aensae.modules.activations.batchwise import Batchwise
+from sklearn_aensae.modules.activations.batchwise import CLOSE, Batchwise
 
 __all__ = ["BatchTopK"]
-
-CLOSE = 0.5
-"""Share of the running threshold above which the exact one is sought."""
 
 
 class BatchTopK(Batchwise):
@@ -33,6 +30,7 @@ class BatchTopK(Batchwise):
         budget = self.k * pattern.n_rows
         on_host = _devices.reads_are_free(values.device)
         if on_host and len(values) < budget and self.guess > 0:
+            self.guess.zero_()
             return None
         if not len(values):
             return torch.empty(0, dtype=torch.long), values.new_zeros(())

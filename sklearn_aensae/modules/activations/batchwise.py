@@ -2,7 +2,7 @@
 
 import warnings
 from abc import abstractmethod
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -28,6 +28,9 @@ CANDIDATES = 4
 
 AVERAGING = 0.01
 """Share of the present batch in the running thresholds."""
+
+CLOSE = 0.5
+"""Share of the running thresholds above which `calibrate` first seeks the exact ones."""
 
 
 class Batchwise(Activation):
@@ -55,6 +58,9 @@ class Batchwise(Activation):
         Candidates of a row, on devices where they cannot be counted.
     """
 
+    rise: ClassVar[float] = 1.0
+    """How far a guess goes up in one batch, towards what the batch says; down it goes at once."""
+
     elementwise = True
     is_calibrated = True
     threshold: Tensor
@@ -69,7 +75,7 @@ class Batchwise(Activation):
         shape = () if n_thresholds is None else (n_thresholds,)
         self.register_buffer("threshold", torch.zeros(shape))
         self.register_buffer("guess", torch.zeros(shape))
-        self.register_buffer("n_batches", torch.zeros(()))
+        self.register_buffer("n_batches", torch.zeros(shape))
         self.register_buffer("n_overflowing", torch.zeros((), dtype=torch.long), persistent=False)
 
     @abstractmethod
@@ -88,9 +94,9 @@ class Batchwise(Activation):
         kept : integer Tensor of shape (n_active,)
             Positions, in ascending order.
         lowest : Tensor of the shape of `threshold`
-            Smallest active pre-codes; 0 where nothing is active.
+            Smallest active pre-codes; 0 where nothing is active, NaN where nothing could be.
         None
-            If there may be more candidates below the guess that ought to be kept.
+            If there may be more candidates below `guess` that ought to be kept; it is then lowered.
         """
 
     def select(self, block: Tensor) -> Selected:
@@ -116,20 +122,23 @@ class Batchwise(Activation):
 
     @torch.no_grad()
     def _choose(self, values: Tensor, pattern: Pattern) -> Tensor | None:
-        """Keep what the rule keeps, or lower the guess; follow the smallest that is kept."""
+        """Keep what the rule keeps; thresholds and guesses follow the smallest that is kept."""
         found = self.keep(values, pattern)
         if found is None:
-            self.guess.zero_()
             return None
-        kept, lowest = found
+        kept, lowest = found[0], found[1].to(self.threshold)
         if not _devices.reads_are_free(values.device) and self.n_candidates < pattern.n_columns:
             n_kept = torch.zeros(pattern.n_rows, dtype=torch.long, device=kept.device)
             n_kept.index_add_(0, pattern.rows[kept], (values[kept] > 0).long())
             self.n_overflowing += (n_kept == self.n_candidates).sum()
-        self.guess.copy_(CAUTION * lowest)
-        self.n_batches += 1
+        known = ~lowest.isnan()
+        self.n_batches += known
         # Until there were enough batches for the running mean, the mean of all.
-        self.threshold.lerp_(lowest.to(self.threshold), (1 / self.n_batches).clamp(min=AVERAGING))
+        mean = self.threshold.lerp(lowest, (1 / self.n_batches).clamp(min=AVERAGING))
+        self.threshold.copy_(torch.where(known, mean, self.threshold))
+        guess = CAUTION * lowest
+        guess = torch.minimum(guess, self.guess.lerp(guess, self.rise))
+        self.guess.copy_(torch.where(known, guess, self.guess))
         return kept
 
     def adapt(self) -> None:
