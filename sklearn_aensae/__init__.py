@@ -13,6 +13,8 @@ from sklearn_aensae.estimators import (
     BaseSAE,
     BatchTopKSAE,
     ElasticNetSAE,
+    GatedSAE,
+    JumpReLUSAE,
     TopKSAE,
 )
 from sklearn_aensae.io import load
@@ -25,6 +27,8 @@ __all__ = [
     "BaseSAE",
     "BatchTopKSAE",
     "ElasticNetSAE",
+    "GatedSAE",
+    "JumpReLUSAE",
     "LLMActivationTransformer",
     "TopKSAE",
     "all_saes",

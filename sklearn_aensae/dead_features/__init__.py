@@ -1,5 +1,7 @@
 """Strategies that revive dead features. One per file."""
 
 from sklearn_aensae.dead_features.auxk import AuxK
+from sklearn_aensae.dead_features.base import DeadTerm
+from sklearn_aensae.dead_features.pre_activation import PreActivation
 
-__all__ = ["AuxK"]
+__all__ = ["AuxK", "DeadTerm", "PreActivation"]

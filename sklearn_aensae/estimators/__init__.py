@@ -5,6 +5,8 @@ from sklearn_aensae.estimators._adaptive_lasso import AdaptiveLassoSAE
 from sklearn_aensae.estimators._base import BaseSAE
 from sklearn_aensae.estimators._batch_topk import BatchTopKSAE
 from sklearn_aensae.estimators._elastic_net import ElasticNetSAE
+from sklearn_aensae.estimators._gated import GatedSAE
+from sklearn_aensae.estimators._jumprelu import JumpReLUSAE
 from sklearn_aensae.estimators._l1 import L1SAE
 from sklearn_aensae.estimators._topk import TopKSAE
 
@@ -15,5 +17,7 @@ __all__ = [
     "BaseSAE",
     "BatchTopKSAE",
     "ElasticNetSAE",
+    "GatedSAE",
+    "JumpReLUSAE",
     "TopKSAE",
 ]

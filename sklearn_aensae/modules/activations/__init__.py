@@ -2,7 +2,9 @@
 
 from sklearn_aensae.modules.activations.base import Activation
 from sklearn_aensae.modules.activations.batch_topk import BatchTopK
+from sklearn_aensae.modules.activations.gated import Gated
+from sklearn_aensae.modules.activations.jumprelu import JumpReLU
 from sklearn_aensae.modules.activations.relu import ReLU
 from sklearn_aensae.modules.activations.topk import TopK
 
-__all__ = ["Activation", "BatchTopK", "ReLU", "TopK"]
+__all__ = ["Activation", "BatchTopK", "Gated", "JumpReLU", "ReLU", "TopK"]

@@ -1,5 +1,6 @@
 """Reconstruction errors. One per file."""
 
+from sklearn_aensae.objective.reconstruction.gate_reconstruction import GateReconstruction
 from sklearn_aensae.objective.reconstruction.mse import MSE
 
-__all__ = ["MSE"]
+__all__ = ["MSE", "GateReconstruction"]
