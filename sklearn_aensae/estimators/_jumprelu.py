@@ -53,12 +53,15 @@ class JumpReLUSAE(BaseSAE):
     tanh_scale : float, default=4.0
         s of the tanh penalty (Anthropic 2025).
     initial_threshold : float, default=0.1
-        t at the start, in the units of training (Anthropic 2025, whose data are scaled as by
-        "mean_norm"). TODO
-    bandwidth : float, default=2.0
-        Width of the slope, in the same units. TODO
-    ste_to_input : bool, default=False
-        Whether the slope's gradient reaches pre-codes as well. TODO
+        t at the start, in the units of training (Anthropic 2025, scaled as by "mean_norm").
+        The 0.001 of Rajamanoharan et al. needs more steps than small data give.
+    bandwidth : float, default=0.2
+        Width of the slope, in the same units. Our choice: it reaches from 0 to twice the initial
+        threshold, about one standard deviation of the first pre-codes. Published: 0.001
+        (Rajamanoharan et al.); 2.0 (Anthropic 2025), which makes nearly all pre-codes active.
+    ste_to_input : bool, default=True
+        Whether the slope's gradient reaches pre-codes as well (our reading of Anthropic 2025);
+        False for thresholds only (Rajamanoharan et al.), which takes far longer to get sparse.
     dead_features : {"pre_activation", None}, default="pre_activation"
         "pre_activation" adds :math:`\sum_j \mathrm{ReLU}(t_j - p_{ij})` over dead components
         (Anthropic 2025; over dead ones only, as in SAELens).
@@ -99,8 +102,8 @@ class JumpReLUSAE(BaseSAE):
     penalty: Annotated[str, OneOf("l0", "tanh")] = "l0"
     tanh_scale: Annotated[float, POSITIVE] = 4.0
     initial_threshold: Annotated[float, POSITIVE] = 0.1
-    bandwidth: Annotated[float, POSITIVE] = 2.0
-    ste_to_input: Annotated[bool, Boolean()] = False
+    bandwidth: Annotated[float, POSITIVE] = 0.2
+    ste_to_input: Annotated[bool, Boolean()] = True
     dead_features: Annotated[str | None, OneOf("pre_activation", None)] = "pre_activation"
     aux_coefficient: Annotated[float, AtLeast(0, real=True)] = 3e-6
     lambda_warmup: Annotated[int | float, Length()] = 0.05

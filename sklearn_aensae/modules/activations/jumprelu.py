@@ -50,9 +50,7 @@ class JumpReLU(Elementwise):
         super().__init__()
         self.bandwidth = bandwidth
         self.ste_to_input = ste_to_input
-        self.log_threshold = nn.Parameter(
-            torch.full((n_components,), math.log(initial_threshold))
-        )
+        self.log_threshold = nn.Parameter(torch.full((n_components,), math.log(initial_threshold)))
 
     @property
     def threshold(self) -> Tensor:
