@@ -43,7 +43,7 @@ class JumpReLUSAE(BaseSAE):
     n_components : int or float, default=8.0
         Number of components: an int is absolute, a float a multiple of the number of features.
     lambda_0 : float, default=0.003
-        Strength of the penalty. With `target_l0`, try 0.1.
+        Strength of the penalty. With `target_l0`, try 1.0.
     target_l0 : float or None, default=None
         Mean number of active components to aim at; the penalty is then
         :math:`\lambda_0 (L_0 / L_0^* - 1)^2`, with the L0 of each batch.

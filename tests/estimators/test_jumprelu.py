@@ -31,7 +31,7 @@ def test_thresholds_without_pre_codes_in_their_window_never_move():
 
 
 def test_a_target_for_l0_is_met():
-    params = {"lambda_0": 0.1, "learning_rate": 1e-2, "max_epochs": 40}
+    params = {"lambda_0": 1.0, "learning_rate": 1e-2, "max_epochs": 40}
     for target in (3.0, 6.0):
         l0 = quick(JumpReLUSAE, target_l0=target, **params).fit(X).history_["l0"][-1]
         print(f"target {target}: L0 {l0:.2f}")
@@ -59,10 +59,10 @@ def shrinkage(sae, X):
 
 def test_codes_shrink_less_than_those_of_l1_at_the_same_l0():
     data, _, _ = make_sparse_codes(1000, 16, 24, n_active=3, random_state=0)
-    params = {"n_components": 24, "learning_rate": 1e-2, "max_epochs": 30, "batch_size": 100}
+    params = {"n_components": 24, "learning_rate": 1e-2, "max_epochs": 15, "batch_size": 100}
     jump = quick(JumpReLUSAE, lambda_0=0.01, **params).fit(data)
     l0 = jump.history_["l0"][-1]
-    fits = [quick(L1SAE, lambda_1=s, **params).fit(data) for s in (0.003, 0.01, 0.03, 0.06)]
+    fits = [quick(L1SAE, lambda_1=s, **params).fit(data) for s in (0.03, 0.04)]
     l1 = min(fits, key=lambda sae: abs(sae.history_["l0"][-1] - l0))
     for sae in (jump, l1):
         print(type(sae).__name__, sae.history_["l0"][-1], shrinkage(sae, data), sae.score(data))

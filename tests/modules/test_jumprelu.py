@@ -60,7 +60,7 @@ def test_gradient_of_the_codes(density, threshold, ste_to_input):
     )
     slope = threshold / EPS * ((PRE_CODES - threshold).abs() < EPS / 2)
     torch.testing.assert_close(for_threshold, -(slope * weights).sum(0) * threshold)
-    expected = weights * (PRE_CODES > threshold) + slope * weights * ste_to_input
+    expected = weights * (threshold < PRE_CODES) + slope * weights * ste_to_input
     torch.testing.assert_close(for_input, expected)
 
 
