@@ -15,6 +15,8 @@ from sklearn_aensae.estimators import (
     ElasticNetSAE,
     FeatureChoiceSAE,
     MutualChoiceSAE,
+    GatedSAE,
+    JumpReLUSAE,
     TopKSAE,
 )
 from sklearn_aensae.io import load
@@ -28,6 +30,8 @@ __all__ = [
     "BatchTopKSAE",
     "ElasticNetSAE",
     "FeatureChoiceSAE",
+    "GatedSAE",
+    "JumpReLUSAE",
     "LLMActivationTransformer",
     "MutualChoiceSAE",
     "TopKSAE",

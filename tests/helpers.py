@@ -39,6 +39,17 @@ def from_slots(values, columns, n_components):
     return ActiveCodes(values.flatten(), Pattern(columns.flatten().int(), starts, n_components))
 
 
+def codes_if_active(sae, X, unit=1.0):
+    """Codes of all components as if they were active, from fitted attributes alone.
+
+    `unit` scales the biases, for estimators with a scale per row.
+    """
+    linear = (X - unit * sae.decoder_bias_) @ sae.encoder_weights_.T
+    if hasattr(sae, "magnitude_scale_"):
+        return sae.magnitude_scale_ * linear + unit * sae.magnitude_bias_
+    return linear + unit * sae.encoder_bias_
+
+
 def codes_of(activation, pre_codes):
     """Codes that an activation makes of given pre-codes."""
     n = pre_codes.shape[1]

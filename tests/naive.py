@@ -5,7 +5,7 @@ import torch
 from sklearn_aensae.dead_features import auxk
 from sklearn_aensae.kernels import ActiveCodes, DenseCodes, Pattern
 from sklearn_aensae.modules.activations import base, batchwise, relu
-from sklearn_aensae.objective.reconstruction import mse
+from sklearn_aensae.objective.reconstruction import gate_reconstruction, mse
 
 
 def encode(x, weight, bias, offset, select, *, choose=None, subset=None):
@@ -44,5 +44,6 @@ def use_naive_kernels(monkeypatch):
     monkeypatch.setattr(auxk, "active_encode", encode)
     monkeypatch.setattr(relu, "dense_relu_encode", relu_encode)
     monkeypatch.setattr(mse, "mean_squared_error", squared_error)
+    monkeypatch.setattr(gate_reconstruction, "mean_squared_error", squared_error)
     monkeypatch.setattr(ActiveCodes, "decode", decode)
     monkeypatch.setattr(DenseCodes, "decode", decode)

@@ -7,7 +7,7 @@ import joblib
 import numpy as np
 import pytest
 import torch
-from helpers import SAES, make_data, quick
+from helpers import SAES, codes_if_active, make_data, quick
 from scipy import sparse
 from sklearn.base import clone
 from skorch.callbacks import Callback
@@ -75,8 +75,8 @@ def test_matmul_precision_is_local_and_near(cls, precision):
     codes = near.transform(X)
     active = codes > 0
     # What is active was computed in single precision, whoever chose it.
-    pre_codes = (X - near.decoder_bias_) @ near.encoder_weights_.T + near.encoder_bias_
-    np.testing.assert_allclose(codes[active], pre_codes[active], rtol=1e-3, atol=1e-4)
+    exact_codes = codes_if_active(near, X)
+    np.testing.assert_allclose(codes[active], exact_codes[active], rtol=1e-3, atol=1e-4)
 
 
 def test_same_seed_same_weights(cls):
@@ -209,16 +209,14 @@ def test_fitted_attributes_are_in_the_units_of_the_input(cls, input_scaling):
     """Codes follow from the attributes alone, and X from codes and components."""
     sae = quick(cls, input_scaling=input_scaling, dtype="float64").fit(X)
     codes = sae.transform(X)
-    bias = sae.decoder_bias_
+    unit = 1.0
     if input_scaling == "sample_norm":
         norms = np.linalg.norm(X, axis=1, keepdims=True) / np.sqrt(X.shape[1])
-        bias = bias * sae.input_scale_ * norms
-        encoder_bias = sae.encoder_bias_ * sae.input_scale_ * norms
-    else:
-        encoder_bias = sae.encoder_bias_
-    pre_codes = (X - bias) @ sae.encoder_weights_.T + encoder_bias
+        unit = sae.input_scale_ * norms
+    bias = unit * sae.decoder_bias_
     active = codes > 0
-    np.testing.assert_allclose(codes[active], pre_codes[active], rtol=1e-8)
+    expected = codes_if_active(sae, X, unit)
+    np.testing.assert_allclose(codes[active], expected[active], rtol=1e-8)
     np.testing.assert_allclose(codes @ sae.components_ + bias, sae.reconstruct(X), atol=1e-8)
     np.testing.assert_allclose(np.linalg.norm(sae.components_, axis=1), 1, rtol=1e-12)
     if input_scaling != "sample_norm":

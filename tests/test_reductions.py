@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from helpers import make_data, quick
+from skorch.callbacks import Freezer
 
 from sklearn_aensae import (
     L1SAE,
@@ -12,10 +13,13 @@ from sklearn_aensae import (
     ElasticNetSAE,
     FeatureChoiceSAE,
     MutualChoiceSAE,
+    GatedSAE,
+    JumpReLUSAE,
     TopKSAE,
 )
 
 X = make_data()
+NEAR_ZERO = {"initial_threshold": 1e-30, "bandwidth": 1e-30, "dead_features": None}
 ADAPT_AT_ONCE = {"adaptation_start": 0, "gamma": 2.0}
 
 REDUCTIONS = [
@@ -33,6 +37,18 @@ REDUCTIONS = [
     (BatchTopKSAE, {"k": 24}, TopKSAE, {"k": 24}),
     (MutualChoiceSAE, {"dead_features": None}, BatchTopKSAE, {"dead_features": None}),
     (FeatureChoiceSAE, {"k": 100, "dead_features": None}, L1SAE, {"lambda_1": 0.0}),
+    (JumpReLUSAE, NEAR_ZERO | {"lambda_0": 0.0}, L1SAE, {"lambda_1": 0.0}),
+    # With biases and scales at rest at 0, magnitudes are the positive pre-codes.
+    (
+        GatedSAE,
+        {
+            "lambda_1": 0.0,
+            "aux_coefficient": 0.0,
+            "callbacks": [Freezer(["activation.*", "encoder.bias"])],
+        },
+        L1SAE,
+        {"lambda_1": 0.0, "callbacks": [Freezer("encoder.bias")]},
+    ),
 ]
 
 

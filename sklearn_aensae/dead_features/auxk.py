@@ -1,21 +1,16 @@
 """AuxK: dead features learn to reconstruct what the live ones left over."""
 
-from typing import Any
-
 import torch
 from torch import Tensor
 
+from sklearn_aensae.dead_features.base import DeadTerm
 from sklearn_aensae.kernels import ActiveCodes, active_encode, select_top
 from sklearn_aensae.modules import Autoencoder, SAEOutput
-from sklearn_aensae.objective.base import Term
 
 __all__ = ["AuxK"]
 
-REFRESH_INTERVAL = 32
-"""Batches between two looks at which components are dead: the one host read of this term."""
 
-
-class AuxK(Term):
+class AuxK(DeadTerm):
     r"""Reconstruction of the residual by the `k_aux` largest pre-codes among dead components.
 
     .. math:: \lVert e - \hat e \rVert^2 / \lVert e \rVert^2, \qquad
@@ -46,13 +41,10 @@ class AuxK(Term):
     def __init__(self, k_aux: int, weight: float = 1 / 32) -> None:
         super().__init__(weight)
         self.k_aux = k_aux
-        self.n_calls = 0
-        self.dead_indices = torch.empty(0, dtype=torch.long)
 
     def forward(self, x: Tensor, output: SAEOutput, module: Autoencoder) -> Tensor:
         """Normalised error of the dead components' reconstruction; 0 while none is dead."""
-        if self.training:
-            self._refresh(module)
+        self.refresh(module)
         if not self.dead_indices.numel():
             return x.new_zeros(())
         residual = (x - output.reconstruction).detach()
@@ -69,25 +61,3 @@ class AuxK(Term):
         codes = ActiveCodes(torch.relu(values), pattern)
         error = (residual - codes.decode(decoder.atoms)).square().sum()
         return error / residual.square().sum().clamp(min=1e-12)
-
-    def find(self, module: Autoencoder) -> Tensor:
-        """Mask of the components that take part: silent for the whole window."""
-        tracker = module.tracker
-        return tracker.samples_since_fired >= tracker.window
-
-    def _refresh(self, module: Autoencoder) -> None:
-        """Look up, now and then, which components take part."""
-        if self.n_calls % REFRESH_INTERVAL == 0:
-            self.dead_indices = self.find(module).nonzero().flatten()
-        self.n_calls += 1
-
-    def get_extra_state(self) -> dict[str, Any]:
-        """Return what lives outside the buffers, for the state dict."""
-        return {"n_calls": self.n_calls, "dead_indices": self.dead_indices.tolist()}
-
-    def set_extra_state(self, state: dict[str, Any]) -> None:
-        """Restore what lives outside the buffers."""
-        self.n_calls = state["n_calls"]
-        self.dead_indices = torch.tensor(
-            state["dead_indices"], dtype=torch.long, device=self.weight.device
-        )

@@ -6,6 +6,8 @@ from sklearn_aensae.estimators._base import BaseSAE
 from sklearn_aensae.estimators._batch_topk import BatchTopKSAE
 from sklearn_aensae.estimators._elastic_net import ElasticNetSAE
 from sklearn_aensae.estimators._feature_choice import FeatureChoiceSAE
+from sklearn_aensae.estimators._gated import GatedSAE
+from sklearn_aensae.estimators._jumprelu import JumpReLUSAE
 from sklearn_aensae.estimators._l1 import L1SAE
 from sklearn_aensae.estimators._mutual_choice import MutualChoiceSAE
 from sklearn_aensae.estimators._topk import TopKSAE
@@ -19,5 +21,7 @@ __all__ = [
     "ElasticNetSAE",
     "FeatureChoiceSAE",
     "MutualChoiceSAE",
+    "GatedSAE",
+    "JumpReLUSAE",
     "TopKSAE",
 ]

@@ -115,7 +115,9 @@ def _iter_dense_codes(
             dense = codes.scaled(1 / factors).dense()
             yield rows, dense if features is None else dense[:, features]
         return
-    asked: Tensor | slice = slice(None) if features is None else torch.as_tensor(features)
+    asked: Tensor | slice = slice(None)
+    if features is not None:
+        asked = torch.as_tensor(features, device=module.encoder.bias.device)
     weight, bias = module.encoder.weight[asked], module.encoder.bias[asked]
     for rows, x, factors in _iter_rows(estimator, X):
         start = rows.start

@@ -21,7 +21,8 @@ def write_fitted(estimator: "BaseSAE") -> None:
     """Write the fitted attributes, in the units of the input.
 
     Codes are positively homogeneous in the input, so a scaling by s folds into the biases:
-    ReLU(W(sx - b) + c) / s = ReLU(W(x - b/s) + c/s).
+    ReLU(W(sx - b) + c) / s = ReLU(W(x - b/s) + c/s). With thresholds, they are homogeneous in
+    both, so that these are divided by s as well.
     """
     net = estimator.net_
     module, scale = net.module_, estimator._scaling.factor
@@ -30,7 +31,7 @@ def write_fitted(estimator: "BaseSAE") -> None:
     estimator.encoder_weights_ = to_array(module.encoder.weight)
     estimator.encoder_bias_ = to_array(module.encoder.bias) / scale
     estimator.decoder_bias_ = to_array(module.decoder.bias) / scale
-    if module.activation.is_calibrated:
+    if hasattr(module.activation, "threshold"):
         threshold = to_array(module.activation.threshold) / scale
         estimator.threshold_ = threshold if threshold.ndim else float(threshold)
     estimator.n_components_ = len(estimator.components_)

@@ -1,6 +1,7 @@
 """The contract of a term: reconstruction errors, penalties and auxiliary losses alike."""
 
 from abc import ABC, abstractmethod
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -18,6 +19,9 @@ class Term(nn.Module, ABC):
     weight : float, default=1.0
         Factor of the term; kept as a buffer of shape () that schedules may fill.
     """
+
+    is_penalty: ClassVar[bool] = True
+    """Whether a warm-up of the penalties raises it."""
 
     weight: Tensor
 

@@ -42,7 +42,7 @@ class LearningRateSchedule(Callback):
 
 
 class PenaltyWarmUp(Callback):
-    """Raises the weights of all terms but the reconstruction error linearly from 0.
+    """Raises the weights of all terms but reconstruction errors linearly from 0.
 
     Parameters
     ----------
@@ -58,5 +58,5 @@ class PenaltyWarmUp(Callback):
         if training and net.n_steps_ <= self.n_steps:
             share = min(1.0, (net.n_steps_ + 1) / (self.n_steps + 1))
             for name, term in net.criterion_.terms.items():
-                if name != "reconstruction":
+                if name != "reconstruction" and term.is_penalty:
                     term.weight.fill_(share * term.final_weight)

@@ -9,10 +9,18 @@ from torch import Tensor
 from torch.nn import functional
 
 from sklearn_aensae import _devices
-from sklearn_aensae.kernels import Codes, DenseCodes, Selected, select_above, select_top
+from sklearn_aensae.kernels import (
+    ActiveCodes,
+    Codes,
+    DenseCodes,
+    Pattern,
+    Selected,
+    select_above,
+    select_top,
+)
 from sklearn_aensae.modules.activations.base import Activation
 
-__all__ = ["BREAK_EVEN", "Elementwise"]
+__all__ = ["BREAK_EVEN", "Elementwise", "entries_of"]
 
 BREAK_EVEN = 0.12
 """Share of active components above which the dense step is the faster one: measured as 0.17 for
@@ -28,8 +36,9 @@ SAMPLE_ROWS = 256
 class Elementwise(Activation):
     """Codes that depend on their own pre-codes, computed densely while many are active.
 
-    Both ways give the same codes and gradients. Where the host may look at any tensor (the
-    CPU), a batch goes the way for which the density of the last one speaks. Elsewhere each row
+    Active are the pre-codes above `bound`: all that have a code or, as close to a threshold that
+    learns, only a gradient. Both ways give the same codes and gradients. Where the host may look
+    at any tensor (the CPU), a batch goes the way for which the density of the last one speaks. Elsewhere each row
     has a fixed number of entries, its `capacity`, set at log rows from the most that were active
     in a row since the last; a row that has more in training keeps its largest, and the next log
     row warns of it and goes back to dense steps.
@@ -65,38 +74,64 @@ class Elementwise(Activation):
             return select_above(block, bound)
         if isinstance(bound, float):
             return select_top(block, self.capacity)
-        selected = select_top(block - bound, self.capacity)
-        values = selected.values + (bound if bound.ndim == 0 else bound[selected.columns])
-        return selected._replace(values=values)
+        columns = select_top(block - bound, self.capacity).columns
+        values = block.gather(1, columns.view(len(block), -1)).flatten()
+        return Selected(values, columns, self.capacity)
 
     def encode(self, x: Tensor, weight: Tensor, bias: Tensor, offset: Tensor) -> Codes:
         """Codes of W(x - offset) + bias, dense or active."""
         on_host = _devices.reads_are_free(x.device)
         few = self.density < BREAK_EVEN if on_host else self.training and self.capacity > 0
         encode = super().encode if few else self.encode_dense
-        codes = encode(x, weight, bias, offset)
-        if self.training and on_host:
-            self.density = float(codes.firing_counts.sum()) / (codes.n_rows * codes.n_components)
-        elif self.training:
-            self._count(codes)
-        return codes
+        return encode(x, weight, bias, offset)
 
     def encode_dense(self, x: Tensor, weight: Tensor, bias: Tensor, offset: Tensor) -> Codes:
         """Codes of all components, by autograd."""
         pre_codes = functional.linear(x - offset, weight, bias)
+        self.count_dense(pre_codes)
         everything = slice(None)
         gates = self.gate(pre_codes, everything, bias)
         return DenseCodes(self.activate(pre_codes, everything, bias), gates=gates)
 
+    def active_codes(self, values: Tensor, pattern: Pattern, bias: Tensor) -> ActiveCodes:
+        """Codes of selected pre-codes, counted in training."""
+        if self.training:
+            self._count_active(values, pattern)
+        return super().active_codes(values, pattern, bias)
+
     @torch.no_grad()
-    def _count(self, codes: Codes) -> None:
-        """Count, on the device, the most active components of a row and rows without room."""
-        self.n_components = codes.n_components
-        if codes.is_sparse:
-            active = codes.values.view(codes.n_rows, -1) > 0
-            self.n_overflowing += active.all(1).sum()
+    def count_dense(self, pre_codes: Tensor, n_active: Tensor | None = None) -> None:
+        """Count what is above the bound: on the host all, elsewhere the most of some row.
+
+        Parameters
+        ----------
+        pre_codes : Tensor of shape (batch, n_components)
+            Pre-codes, or codes where these are above the bound just as often.
+        n_active : Tensor of shape () or None
+            The number of all, where it is known.
+        """
+        if not self.training:
+            return
+        self.n_components = pre_codes.shape[1]
+        if _devices.reads_are_free(pre_codes.device):
+            n_active = (pre_codes > self.bound()).sum() if n_active is None else n_active
+            self.density = float(n_active) / pre_codes.numel()
         else:
-            active = codes.values[:SAMPLE_ROWS] > 0
+            most = (pre_codes[:SAMPLE_ROWS] > self.bound()).sum(1).max()
+            torch.maximum(self.most_active, most, out=self.most_active)
+
+    @torch.no_grad()
+    def _count_active(self, values: Tensor, pattern: Pattern) -> None:
+        """Count the entries: on the host all, elsewhere the most of a row, and full rows."""
+        self.n_components = pattern.n_columns
+        if _devices.reads_are_free(values.device):
+            self.density = len(values) / (pattern.n_rows * pattern.n_columns)
+            return
+        bound = self.bound()
+        if isinstance(bound, Tensor):
+            bound = entries_of(bound, pattern.columns)
+        active = (values > bound).view(pattern.n_rows, -1)
+        self.n_overflowing += active.all(1).sum()
         torch.maximum(self.most_active, active.sum(1).max(), out=self.most_active)
 
     def adapt(self) -> None:
@@ -122,3 +157,11 @@ class Elementwise(Activation):
     def set_extra_state(self, state: dict[str, Any]) -> None:
         """Restore the state."""
         self.density, self.capacity = state["density"], state["capacity"]
+
+
+def entries_of(vector: Tensor, columns: Tensor | slice) -> Tensor:
+    """Return what entries in these columns take of one number per component; differentiable."""
+    if isinstance(columns, slice):
+        return vector[columns]
+    # Its gradient is a plain sum by columns; that of vector[columns] would sort them.
+    return vector.index_select(0, columns)

@@ -13,4 +13,6 @@ class ReLU(Elementwise):
 
     def encode_dense(self, x: Tensor, weight: Tensor, bias: Tensor, offset: Tensor) -> Codes:
         """Codes of all components and their sums, in one pass over memory."""
-        return DenseCodes(*dense_relu_encode(x, weight, bias, offset))
+        codes = DenseCodes(*dense_relu_encode(x, weight, bias, offset))
+        self.count_dense(codes.values, codes.firing_counts.sum())
+        return codes

@@ -1,6 +1,8 @@
 """Reconstruction errors. One per file."""
 
+from sklearn_aensae.objective.reconstruction.gate_reconstruction import GateReconstruction
 from sklearn_aensae.objective.reconstruction.mse import MSE
 from sklearn_aensae.objective.reconstruction.nested import Nested
 
 __all__ = ["MSE", "Nested"]
+__all__ = ["MSE", "GateReconstruction"]

@@ -1,0 +1,132 @@
+"""JumpReLU sparse autoencoder."""
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from skorch.callbacks import Callback
+
+from sklearn_aensae.dead_features import PreActivation
+from sklearn_aensae.estimators._base import BaseSAE
+from sklearn_aensae.estimators._build import Plan
+from sklearn_aensae.modules.activations import Activation, JumpReLU
+from sklearn_aensae.objective import Term
+from sklearn_aensae.objective.penalties import GateSum, Tanh, TargetL0
+from sklearn_aensae.params import AtLeast, Boolean, InRange, Length, OneOf
+from sklearn_aensae.training import PenaltyWarmUp
+
+__all__ = ["JumpReLUSAE"]
+
+POSITIVE = InRange(0, float("inf"), open_low=True, open_high=True)
+
+
+@dataclass(eq=False, repr=False, kw_only=True)
+class JumpReLUSAE(BaseSAE):
+    r"""Sparse autoencoder with a learned threshold per component and a penalty on L0.
+
+    .. math::
+        p = W (x - b) + c, \qquad h = p \, H(p - t), \qquad \hat x = D^\top h + b, \qquad
+        L = \frac{1}{Bn} \sum_{i=1}^{B} \lVert x_i - \hat x_i \rVert^2
+            + \frac{\lambda_0}{B} \sum_{i,j} H(p_{ij} - t_j)
+
+    for batches of B rows with n features, in the units of training (`input_scaling`), with the
+    step function H and thresholds t > 0, one per component. What is active is not shrunk. The
+    step's gradient is that of a slope of width `bandwidth` around t: where no pre-code comes
+    that close, a threshold never moves, and L0 stays what it is whatever `lambda_0`. The
+    logarithm of t is trained, by at most a factor of `exp(learning_rate)` per step.
+
+    Rows have a mean square of 1, so a component is worth its price where it explains more than
+    the share `lambda_0` of a row. Where the error is summed over features, as in the papers,
+    their :math:`\lambda` is `n_features * lambda_0`.
+
+    Parameters
+    ----------
+    n_components : int or float, default=8.0
+        Number of components: an int is absolute, a float a multiple of the number of features.
+    lambda_0 : float, default=0.003
+        Strength of the penalty. With `target_l0`, try 1.0.
+    target_l0 : float or None, default=None
+        Mean number of active components to aim at; the penalty is then
+        :math:`\lambda_0 (L_0 / L_0^* - 1)^2`, with the L0 of each batch.
+    penalty : {"l0", "tanh"}, default="l0"
+        "tanh" penalises :math:`\sum_j \tanh(s h_{ij})` instead of L0 (Anthropic 2025; atoms have
+        norm 1, so the norm in its formula is left out).
+    tanh_scale : float, default=4.0
+        s of the tanh penalty (Anthropic 2025).
+    initial_threshold : float, default=0.1
+        t at the start, in the units of training (Anthropic 2025, scaled as by "mean_norm").
+        The 0.001 of Rajamanoharan et al. needs more steps than small data give.
+    bandwidth : float, default=0.2
+        Width of the slope, in the same units. Our choice: it reaches from 0 to twice the initial
+        threshold, about one standard deviation of the first pre-codes. Published: 0.001
+        (Rajamanoharan et al.); 2.0 (Anthropic 2025), which makes nearly all pre-codes active.
+    ste_to_input : bool, default=True
+        Whether the slope's gradient reaches pre-codes as well (our reading of Anthropic 2025);
+        False for thresholds only (Rajamanoharan et al.), which takes far longer to get sparse.
+    dead_features : {"pre_activation", None}, default="pre_activation"
+        "pre_activation" adds :math:`\sum_j \mathrm{ReLU}(t_j - p_{ij})` over dead components
+        (Anthropic 2025; over dead ones only, as in SAELens).
+    aux_coefficient : float, default=3e-6
+        Factor of that sum (Anthropic 2025, where errors are summed over features). Nothing else
+        moves a dead component, and the size of Adam's steps does not depend on it.
+    lambda_warmup : int or float, default=0.05
+        Linear rise from 0 of all penalties: steps (int) or a share of training (float).
+        Anthropic (2025): 1.0.
+    {shared_parameters}
+
+    Attributes
+    ----------
+    threshold_ : ndarray of shape (n_components,)
+        t, in the units of `X`, as the biases: a component is active where its pre-code exceeds it.
+    {shared_attributes}
+
+    References
+    ----------
+    Rajamanoharan et al. (2024). Jumping ahead: improving reconstruction fidelity with JumpReLU
+    sparse autoencoders. :arxiv:`2407.14435`.
+
+    Conerly et al. (2025). Circuits updates, January 2025. transformer-circuits.pub.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_digits
+    >>> from sklearn_aensae import JumpReLUSAE
+    >>> X = load_digits().data
+    >>> sae = JumpReLUSAE(128, max_epochs=2, random_state=0).fit(X)
+    >>> codes = sae.transform(X)
+    >>> bool((codes[codes > 0] > sae.threshold_.min()).all())
+    True
+    """
+
+    lambda_0: Annotated[float, AtLeast(0, real=True)] = 0.003
+    target_l0: Annotated[float | None, AtLeast(1, real=True, optional=True)] = None
+    penalty: Annotated[str, OneOf("l0", "tanh")] = "l0"
+    tanh_scale: Annotated[float, POSITIVE] = 4.0
+    initial_threshold: Annotated[float, POSITIVE] = 0.1
+    bandwidth: Annotated[float, POSITIVE] = 0.2
+    ste_to_input: Annotated[bool, Boolean()] = True
+    dead_features: Annotated[str | None, OneOf("pre_activation", None)] = "pre_activation"
+    aux_coefficient: Annotated[float, AtLeast(0, real=True)] = 3e-6
+    lambda_warmup: Annotated[int | float, Length()] = 0.05
+
+    def _make_activation(self, n_components: int) -> Activation:
+        start = self.initial_threshold
+        return JumpReLU(n_components, self.bandwidth, start, self.ste_to_input)
+
+    def _make_terms(self, plan: Plan) -> dict[str, Term]:
+        if self.penalty == "tanh" and self.target_l0 is not None:
+            raise ValueError(
+                f"target_l0={self.target_l0} needs penalty='l0': the tanh penalty does not count."
+            )
+        if self.penalty == "tanh":
+            penalty: Term = Tanh(self.tanh_scale, self.lambda_0)
+        elif self.target_l0 is not None:
+            penalty = TargetL0(self.target_l0, self.lambda_0)
+        else:
+            penalty = GateSum(self.lambda_0)
+        if self.dead_features is None:
+            return {"sparsity": penalty}
+        return {"sparsity": penalty, "pre_activation": PreActivation(self.aux_coefficient)}
+
+    def _make_callbacks(self, plan: Plan) -> list[tuple[str, Callback]]:
+        n_steps = plan.steps(self.lambda_warmup)
+        return [("penalty_warm_up", PenaltyWarmUp(n_steps))] if n_steps else []

@@ -1,0 +1,70 @@
+"""JumpReLUSAE: thresholds in the units of the input, targets, and what it was invented for."""
+
+import numpy as np
+import pytest
+from helpers import codes_if_active, make_data, quick
+
+from sklearn_aensae import L1SAE, JumpReLUSAE
+from sklearn_aensae.datasets import make_sparse_codes
+
+X = make_data()
+
+
+@pytest.mark.parametrize("input_scaling", [None, "mean_norm"])
+@pytest.mark.parametrize("sparse_output", [False, True])
+def test_thresholds_decide_on_activity(input_scaling, sparse_output):
+    sae = quick(JumpReLUSAE, dtype="float64", input_scaling=input_scaling).fit(X * 50)
+    pre_codes = codes_if_active(sae, X * 50)
+    expected = np.where(pre_codes > sae.threshold_, pre_codes, 0)
+    codes = sae.set_params(sparse_output=sparse_output).transform(X * 50)
+    codes = codes.toarray() if sparse_output else codes
+    np.testing.assert_allclose(codes, expected, rtol=1e-8, atol=1e-10)
+    assert ((pre_codes > 0) & (codes == 0)).any() or input_scaling is None
+
+
+def test_thresholds_without_pre_codes_in_their_window_never_move():
+    params = {"max_epochs": 10, "ste_to_input": False, "dead_features": None, "lambda_0": 1.0}
+    still = quick(JumpReLUSAE, bandwidth=1e-12, **params).fit(X)
+    np.testing.assert_allclose(still.threshold_ * still.input_scale_, 0.1, rtol=1e-5)
+    moving = quick(JumpReLUSAE, **params).fit(X)
+    assert (moving.threshold_ > still.threshold_).mean() > 0.9
+
+
+def test_a_target_for_l0_is_met():
+    params = {"lambda_0": 1.0, "learning_rate": 1e-2, "max_epochs": 40}
+    for target in (3.0, 6.0):
+        l0 = quick(JumpReLUSAE, target_l0=target, **params).fit(X).history_["l0"][-1]
+        print(f"target {target}: L0 {l0:.2f}")
+        assert l0 == pytest.approx(target, rel=0.25)
+
+
+def test_tanh_penalty_makes_sparse():
+    params = {"penalty": "tanh", "learning_rate": 1e-2, "max_epochs": 20}
+    l0 = [quick(JumpReLUSAE, lambda_0=s, **params).fit(X).history_["l0"][-1] for s in (0.0, 0.05)]
+    assert l0[1] < 0.7 * l0[0]
+
+
+def test_a_target_is_not_for_tanh():
+    with pytest.raises(ValueError, match="target_l0=4 needs penalty='l0'"):
+        quick(JumpReLUSAE, penalty="tanh", target_l0=4).fit(X)
+    with pytest.raises(ValueError, match="bandwidth must be a number in"):
+        quick(JumpReLUSAE, bandwidth=0).fit(X)
+
+
+def shrinkage(sae, X):
+    """Best factor on the centred reconstruction: above 1 where codes are too small."""
+    fitted = sae.reconstruct(X) - sae.decoder_bias_
+    return float(((X - sae.decoder_bias_) * fitted).sum() / (fitted**2).sum())
+
+
+def test_codes_shrink_less_than_those_of_l1_at_the_same_l0():
+    data, _, _ = make_sparse_codes(1000, 16, 24, n_active=3, random_state=0)
+    params = {"n_components": 24, "learning_rate": 1e-2, "max_epochs": 15, "batch_size": 100}
+    jump = quick(JumpReLUSAE, lambda_0=0.01, **params).fit(data)
+    l0 = jump.history_["l0"][-1]
+    fits = [quick(L1SAE, lambda_1=s, **params).fit(data) for s in (0.03, 0.04)]
+    l1 = min(fits, key=lambda sae: abs(sae.history_["l0"][-1] - l0))
+    for sae in (jump, l1):
+        print(type(sae).__name__, sae.history_["l0"][-1], shrinkage(sae, data), sae.score(data))
+    assert l1.history_["l0"][-1] == pytest.approx(l0, rel=0.25)
+    assert abs(shrinkage(jump, data) - 1) < abs(shrinkage(l1, data) - 1)
