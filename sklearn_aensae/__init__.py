@@ -13,6 +13,8 @@ from sklearn_aensae.estimators import (
     BaseSAE,
     BatchTopKSAE,
     ElasticNetSAE,
+    MatryoshkaL1SAE,
+    MatryoshkaSAE,
     TopKSAE,
 )
 from sklearn_aensae.io import load
@@ -26,6 +28,8 @@ __all__ = [
     "BatchTopKSAE",
     "ElasticNetSAE",
     "LLMActivationTransformer",
+    "MatryoshkaL1SAE",
+    "MatryoshkaSAE",
     "TopKSAE",
     "all_saes",
     "datasets",

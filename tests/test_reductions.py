@@ -8,7 +8,10 @@ from sklearn_aensae import (
     L1SAE,
     AdaptiveElasticNetSAE,
     AdaptiveLassoSAE,
+    BatchTopKSAE,
     ElasticNetSAE,
+    MatryoshkaL1SAE,
+    MatryoshkaSAE,
     TopKSAE,
 )
 
@@ -27,6 +30,9 @@ REDUCTIONS = [
         {"lambda_2": 0.01},
     ),
     (TopKSAE, {"k": 100, "dead_features": None}, L1SAE, {"lambda_1": 0.0}),
+    (MatryoshkaSAE, {"widths": [24]}, BatchTopKSAE, {}),
+    (MatryoshkaSAE, {"beta": 0.0}, BatchTopKSAE, {}),
+    (MatryoshkaL1SAE, {"beta": 0.0}, L1SAE, {}),
 ]
 
 

@@ -6,6 +6,8 @@ from sklearn_aensae.estimators._base import BaseSAE
 from sklearn_aensae.estimators._batch_topk import BatchTopKSAE
 from sklearn_aensae.estimators._elastic_net import ElasticNetSAE
 from sklearn_aensae.estimators._l1 import L1SAE
+from sklearn_aensae.estimators._matryoshka import MatryoshkaSAE
+from sklearn_aensae.estimators._matryoshka_l1 import MatryoshkaL1SAE
 from sklearn_aensae.estimators._topk import TopKSAE
 
 __all__ = [
@@ -15,5 +17,7 @@ __all__ = [
     "BaseSAE",
     "BatchTopKSAE",
     "ElasticNetSAE",
+    "MatryoshkaL1SAE",
+    "MatryoshkaSAE",
     "TopKSAE",
 ]

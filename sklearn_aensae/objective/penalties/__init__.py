@@ -3,5 +3,6 @@
 from sklearn_aensae.objective.penalties.adaptive_l1 import AdaptiveL1
 from sklearn_aensae.objective.penalties.l1 import L1
 from sklearn_aensae.objective.penalties.l2 import L2
+from sklearn_aensae.objective.penalties.nested_l1 import NestedL1
 
-__all__ = ["L1", "L2", "AdaptiveL1"]
+__all__ = ["L1", "L2", "AdaptiveL1", "NestedL1"]
