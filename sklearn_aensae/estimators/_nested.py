@@ -35,8 +35,10 @@ WIDTHS = Where(
 )
 LEVEL_WEIGHTS = Where(
     "None or a list of numbers >= 0, of which the last is not 0",
-    lambda value: value is None
-    or (isinstance(value, list | tuple) and all(map(_is_weight, value)) and any(value[-1:])),
+    lambda value: (
+        value is None
+        or (isinstance(value, list | tuple) and all(map(_is_weight, value)) and any(value[-1:]))
+    ),
 )
 
 

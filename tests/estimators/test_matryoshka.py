@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from helpers import make_data, quick
 
-from sklearn_aensae import BatchTopKSAE, MatryoshkaL1SAE, MatryoshkaSAE, TopKSAE
+from sklearn_aensae import BatchTopKSAE, MatryoshkaL1SAE, MatryoshkaSAE
 from sklearn_aensae.estimators._nested import level_bounds
 
 X = make_data()

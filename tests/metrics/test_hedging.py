@@ -73,7 +73,9 @@ def test_random_movements_are_chance():
 
 def test_the_same_seed_gives_the_same_number():
     old, extended = orthonormal(3, 9), np.random.default_rng(0).normal(size=(5, 9))
-    first, second, other = (hedging_degree(old, extended, n_draws=3, random_state=s) for s in (0, 0, 1))
+    first, second, other = (
+        hedging_degree(old, extended, n_draws=3, random_state=s) for s in (0, 0, 1)
+    )
     assert first == second != other
 
 
