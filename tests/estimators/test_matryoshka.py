@@ -1,5 +1,8 @@
 """Matryoshka estimators: levels, their weights, and what nesting is good for."""
 
+import runpy
+from pathlib import Path
+
 import numpy as np
 import pytest
 from helpers import make_data, quick
@@ -8,6 +11,7 @@ from sklearn_aensae import BatchTopKSAE, MatryoshkaL1SAE, MatryoshkaSAE
 from sklearn_aensae.estimators._nested import level_bounds
 
 X = make_data()
+TOY = runpy.run_path(str(Path(__file__).parents[2] / "examples" / "hedging_toy.py"))
 both = pytest.mark.parametrize("cls", [MatryoshkaSAE, MatryoshkaL1SAE])
 
 
@@ -101,3 +105,20 @@ def test_inner_levels_reconstruct_better_than_without_nesting(cls):
         errors.append(float(((X - inner) ** 2).mean() / X.var(0).mean()))
     print(f"{cls.__name__}: unexplained by 8 of 24 components: {errors[0]:.3f} -> {errors[1]:.3f}")
     assert errors[1] < 0.8 * errors[0]
+
+
+@pytest.mark.parametrize("p_both", [0.05, 0.15])
+def test_one_component_hedges_by_the_angle_of_the_formula(p_both):
+    trained = TOY["angle_of_one_component"](0.3 - p_both, p_both)
+    formula = TOY["predicted_angle"](0.3 - p_both, p_both)
+    print(f"angle from the parent: trained {trained:.2f}, formula {formula:.2f} degrees")
+    assert trained == pytest.approx(formula, abs=2)
+
+
+def test_beta_balances_absorption_and_hedging():
+    """The child in the encoder of the parent's component: pushed out, left alone, mixed in."""
+    plain, balanced, summed = (TOY["child_in_parent"](beta)[1] for beta in (0.0, 0.1, 1.0))
+    print(f"child in the parent's encoder: {plain:.2f} -> {balanced:.2f} -> {summed:.2f}")
+    assert plain < -0.5
+    assert summed > 0.2
+    assert abs(balanced) < 0.2

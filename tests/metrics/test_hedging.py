@@ -52,7 +52,7 @@ def test_lengths_and_the_basis_of_the_span_are_irrelevant():
     plain = hedging_degree(old, [e[0], e[2], e[1], e[3]])
     assert 0.2 < plain < 1
     scaled = np.array([[3.0], [0.1]]) * old
-    turned = torch.tensor([7 * e[0], e[2], e[1] + e[3], -2 * (e[1] - e[3])])
+    turned = torch.tensor(np.array([7 * e[0], e[2], e[1] + e[3], -2 * (e[1] - e[3])]))
     assert hedging_degree(scaled, turned) == pytest.approx(plain, rel=1e-12)
     # A new atom twice, or none at all, adds no dimension.
     doubled = [e[0], e[2], e[1], e[3], e[3], 0 * e[3]]
