@@ -14,9 +14,11 @@ from sklearn_aensae.estimators import (
     BatchTopKSAE,
     ElasticNetSAE,
     FeatureChoiceSAE,
-    MutualChoiceSAE,
     GatedSAE,
     JumpReLUSAE,
+    MatryoshkaL1SAE,
+    MatryoshkaSAE,
+    MutualChoiceSAE,
     TopKSAE,
 )
 from sklearn_aensae.io import load
@@ -33,6 +35,8 @@ __all__ = [
     "GatedSAE",
     "JumpReLUSAE",
     "LLMActivationTransformer",
+    "MatryoshkaL1SAE",
+    "MatryoshkaSAE",
     "MutualChoiceSAE",
     "TopKSAE",
     "all_saes",

@@ -68,6 +68,29 @@ aux_coefficient : float, default=1/32
 k_aux : int or None, default=None
     Most dead features per row in AuxK; None means n_features / 2 (appendix B.1).
 """,
+    "{nested_parameters}": """
+widths : list of int or float, or None, default=None
+    Components of each level, counted from the first component: ints are counts, floats shares
+    of `n_components`. They ascend; `n_components` is appended where the last is less. Shares
+    that round to the same count are one level. None: groups of 1/32, 1/16, 1/8, 1/4 and the
+    rest, that is [1/32, 3/32, 7/32, 15/32, 1.0] (Bussmann et al. 2025).
+beta : float, default=1.0
+    Weight of each level relative to the next one out; the outermost has weight 1. 0 leaves only
+    that; 1 is the sum of published code. Chanin et al. (2025) find values below 1 to balance
+    hedging and absorption; which one depends on the data.
+level_weights : list of float or None, default=None
+    Weights of the levels, from the innermost on, in the place of powers of `beta`. A level of
+    weight 0 is left out.
+detached : bool, default=False
+    Whether each level trains only the components that the level before it does not have: the
+    limit of a large `beta` (Chanin et al. 2025). The decoder bias learns from all levels.
+""",
+    "{nested_attributes}": """
+widths_ : ndarray of shape (n_levels,)
+    Components of each level whose weight is not 0.
+level_weights_ : ndarray of shape (n_levels,)
+    Weights of these levels.
+""",
     "{shared_parameters}": """
 batch_size : int, default=256
     Rows per optimiser step. Use a few thousand for millions of rows.

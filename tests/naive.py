@@ -5,7 +5,7 @@ import torch
 from sklearn_aensae.dead_features import auxk
 from sklearn_aensae.kernels import ActiveCodes, DenseCodes, Pattern
 from sklearn_aensae.modules.activations import base, batchwise, relu
-from sklearn_aensae.objective.reconstruction import gate_reconstruction, mse
+from sklearn_aensae.objective.reconstruction import gate_reconstruction, mse, nested
 
 
 def encode(x, weight, bias, offset, select, *, choose=None, subset=None):
@@ -37,6 +37,11 @@ def decode(codes, atoms):
     return codes.dense() @ atoms
 
 
+def prefix_reconstructions(codes, atoms, bounds):
+    dense = codes.dense()
+    return torch.stack([dense[:, :bound] @ atoms[:bound] for bound in bounds])
+
+
 def use_naive_kernels(monkeypatch):
     """Put the dense versions in the place of the library's."""
     monkeypatch.setattr(base, "active_encode", encode)
@@ -45,5 +50,7 @@ def use_naive_kernels(monkeypatch):
     monkeypatch.setattr(relu, "dense_relu_encode", relu_encode)
     monkeypatch.setattr(mse, "mean_squared_error", squared_error)
     monkeypatch.setattr(gate_reconstruction, "mean_squared_error", squared_error)
+    monkeypatch.setattr(nested, "mean_squared_error", squared_error)
+    monkeypatch.setattr(nested, "prefix_reconstructions", prefix_reconstructions)
     monkeypatch.setattr(ActiveCodes, "decode", decode)
     monkeypatch.setattr(DenseCodes, "decode", decode)

@@ -12,9 +12,11 @@ from sklearn_aensae import (
     BatchTopKSAE,
     ElasticNetSAE,
     FeatureChoiceSAE,
-    MutualChoiceSAE,
     GatedSAE,
     JumpReLUSAE,
+    MatryoshkaL1SAE,
+    MatryoshkaSAE,
+    MutualChoiceSAE,
     TopKSAE,
 )
 
@@ -49,6 +51,9 @@ REDUCTIONS = [
         L1SAE,
         {"lambda_1": 0.0, "callbacks": [Freezer("encoder.bias")]},
     ),
+    (MatryoshkaSAE, {"widths": [24]}, BatchTopKSAE, {}),
+    (MatryoshkaSAE, {"beta": 0.0}, BatchTopKSAE, {}),
+    (MatryoshkaL1SAE, {"beta": 0.0}, L1SAE, {}),
 ]
 
 

@@ -9,6 +9,8 @@ from sklearn_aensae.estimators._feature_choice import FeatureChoiceSAE
 from sklearn_aensae.estimators._gated import GatedSAE
 from sklearn_aensae.estimators._jumprelu import JumpReLUSAE
 from sklearn_aensae.estimators._l1 import L1SAE
+from sklearn_aensae.estimators._matryoshka import MatryoshkaSAE
+from sklearn_aensae.estimators._matryoshka_l1 import MatryoshkaL1SAE
 from sklearn_aensae.estimators._mutual_choice import MutualChoiceSAE
 from sklearn_aensae.estimators._topk import TopKSAE
 
@@ -20,8 +22,10 @@ __all__ = [
     "BatchTopKSAE",
     "ElasticNetSAE",
     "FeatureChoiceSAE",
-    "MutualChoiceSAE",
     "GatedSAE",
     "JumpReLUSAE",
+    "MatryoshkaL1SAE",
+    "MatryoshkaSAE",
+    "MutualChoiceSAE",
     "TopKSAE",
 ]

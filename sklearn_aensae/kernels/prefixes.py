@@ -58,4 +58,5 @@ def _active_groups(codes: ActiveCodes, atoms: Tensor, bounds: Sequence[int]) -> 
     pattern = Pattern(columns[order], starts, codes.n_components)
     # Where the cached property keeps its value.
     pattern.__dict__["rows"] = keys
-    return active_decode(codes.values[order], atoms, pattern).view(n_levels, n_rows, -1)
+    groups = active_decode(codes.values.index_select(0, order), atoms, pattern)
+    return groups.view(n_levels, n_rows, -1)

@@ -7,6 +7,7 @@ from sklearn_aensae.metrics.dictionary import (
     mutual_coherence,
 )
 from sklearn_aensae.metrics.downstream import LossRecovered, loss_recovered
+from sklearn_aensae.metrics.hedging import hedging_degree
 from sklearn_aensae.metrics.model_selection import best_explained_variance_at_l0
 from sklearn_aensae.metrics.reconstruction import (
     centered_shrinkage,
@@ -43,6 +44,7 @@ __all__ = [
     "feature_density",
     "fraction_of_variance_unexplained",
     "get_scorer",
+    "hedging_degree",
     "l0",
     "l1",
     "loss_recovered",

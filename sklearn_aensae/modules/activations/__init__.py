@@ -9,7 +9,5 @@ from sklearn_aensae.modules.activations.topk import TopK
 __all__ = ["Activation", "BatchTopK", "FeatureChoice", "ReLU", "TopK"]
 from sklearn_aensae.modules.activations.gated import Gated
 from sklearn_aensae.modules.activations.jumprelu import JumpReLU
-from sklearn_aensae.modules.activations.relu import ReLU
-from sklearn_aensae.modules.activations.topk import TopK
 
 __all__ = ["Activation", "BatchTopK", "Gated", "JumpReLU", "ReLU", "TopK"]

@@ -8,3 +8,6 @@ from sklearn_aensae.objective.penalties.tanh import Tanh
 from sklearn_aensae.objective.penalties.target_l0 import TargetL0
 
 __all__ = ["L1", "L2", "AdaptiveL1", "GateSum", "Tanh", "TargetL0"]
+from sklearn_aensae.objective.penalties.nested_l1 import NestedL1
+
+__all__ = ["L1", "L2", "AdaptiveL1", "NestedL1"]
