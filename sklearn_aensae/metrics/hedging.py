@@ -69,7 +69,7 @@ def hedging_degree(
     >>> before = [[0.8, 0.6, 0.0, 0.0]]
     >>> after = [[1.0, 0.0, 0.0, 0.0], [0.0, 1.0, 0.0, 0.0]]
     >>> round(hedging_degree(before, after), 2)
-    0.42
+    0.44
     """
     old = check_rows(components, "components")
     extended = check_rows(extended_components, "extended_components")
