@@ -6,6 +6,7 @@ from sklearn_aensae.kernels.dense import dense_decode, dense_relu_encode
 from sklearn_aensae.kernels.linear import iter_pre_codes
 from sklearn_aensae.kernels.pattern import Pattern
 from sklearn_aensae.kernels.precision import PRECISIONS, matmul_precision
+from sklearn_aensae.kernels.prefixes import prefix_reconstructions
 from sklearn_aensae.kernels.products import use_triton
 from sklearn_aensae.kernels.selection import Selected, select_above, select_positive, select_top
 from sklearn_aensae.kernels.squared_error import mean_squared_error
@@ -26,6 +27,7 @@ __all__ = [
     "iter_pre_codes",
     "matmul_precision",
     "mean_squared_error",
+    "prefix_reconstructions",
     "select_above",
     "select_positive",
     "select_top",

@@ -1,5 +1,6 @@
 """Reconstruction errors. One per file."""
 
 from sklearn_aensae.objective.reconstruction.mse import MSE
+from sklearn_aensae.objective.reconstruction.nested import Nested
 
-__all__ = ["MSE"]
+__all__ = ["MSE", "Nested"]
