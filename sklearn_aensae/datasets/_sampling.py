@@ -34,17 +34,29 @@ def draw_samples(
     dtype: npt.DTypeLike,
 ) -> tuple[npt.NDArray[Any], sparse.csr_array, npt.NDArray[Any]]:
     """Draw codes; return their noisy products with the dictionary, the codes, the dictionary."""
+    codes = draw_codes(rng, n_samples, len(dictionary), n_active=n_active, signed=signed)
+    return mix(rng, codes, dictionary, noise_std=noise_std, dtype=dtype)
+
+
+def mix(
+    rng: np.random.RandomState,
+    codes: sparse.csr_array,
+    dictionary: npt.NDArray[np.float64],
+    *,
+    noise_std: float,
+    dtype: npt.DTypeLike,
+) -> tuple[npt.NDArray[Any], sparse.csr_array, npt.NDArray[Any]]:
+    """Return noisy products of codes with a dictionary, the codes, the dictionary."""
     dtype = np.dtype(dtype)
     if dtype not in (np.float64, np.float32):
         raise ValueError(f"dtype must be float64 or float32, got {dtype}.")
     if not 0.0 <= noise_std < np.inf:
         raise ValueError(f"noise_std must be finite and not negative, got {noise_std!r}.")
-    codes = draw_codes(rng, n_samples, len(dictionary), n_active=n_active, signed=signed)
     codes, dictionary = codes.astype(dtype), dictionary.astype(dtype)
     X = codes @ dictionary
     if noise_std > 0.0:
         # Noise is drawn in float64: in batches it takes little memory beside X.
-        for rows in gen_batches(n_samples, 65536):
+        for rows in gen_batches(len(X), 65536):
             X[rows] += rng.normal(scale=noise_std, size=X[rows].shape)
     return X, codes, dictionary
 
@@ -56,12 +68,18 @@ def draw_codes(
     check_scalar(n_samples, "n_samples", Integral, min_val=1)
     check_scalar(n_active, "n_active", Integral, min_val=1, max_val=n_components)
     supports = _draw_supports(rng, n_samples, n_components, n_active)
-    values = rng.uniform(_SMALLEST, _LARGEST, size=supports.size)
+    values = draw_magnitudes(rng, supports.size)
     if signed:
         values *= rng.choice([-1.0, 1.0], size=values.size)
     row_starts = np.arange(0, supports.size + 1, n_active)
     shape = (n_samples, n_components)
     return sparse.csr_array((values, supports.ravel(), row_starts), shape=shape)
+
+
+def draw_magnitudes(rng: np.random.RandomState, size: int) -> npt.NDArray[np.float64]:
+    """Draw the sizes of active codes."""
+    magnitudes: npt.NDArray[np.float64] = rng.uniform(_SMALLEST, _LARGEST, size=size)
+    return magnitudes
 
 
 def _draw_supports(
