@@ -14,6 +14,7 @@ from sklearn_aensae.estimators import (
     BatchTopKSAE,
     ElasticNetSAE,
     TopKSAE,
+    TreeSAE,
 )
 from sklearn_aensae.io import load
 from sklearn_aensae.llm import LLMActivationTransformer
@@ -27,6 +28,7 @@ __all__ = [
     "ElasticNetSAE",
     "LLMActivationTransformer",
     "TopKSAE",
+    "TreeSAE",
     "all_saes",
     "datasets",
     "exceptions",

@@ -1,11 +1,12 @@
 """AuxK: dead features learn to reconstruct what the live ones left over."""
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from sklearn_aensae.kernels import ActiveCodes, active_encode, select_top
+from sklearn_aensae.kernels import ActiveCodes, Selected, active_encode, select_top
 from sklearn_aensae.modules import Autoencoder, SAEOutput
 from sklearn_aensae.objective.base import Term
 
@@ -55,27 +56,40 @@ class AuxK(Term):
             self._refresh(module)
         if not self.dead_indices.numel():
             return x.new_zeros(())
-        residual = (x - output.reconstruction).detach()
+        residual = (x - self.reconstruction(output, module)).detach()
         encoder, decoder = module.encoder, module.decoder
-        k = min(self.k_aux, self.dead_indices.numel())
         values, pattern = active_encode(
             x,
             encoder.weight,
             encoder.bias,
             decoder.bias,
-            lambda block: select_top(block, k),
+            self.selection(min(self.k_aux, self.dead_indices.numel()), output, module),
             subset=self.dead_indices,
         )
         codes = ActiveCodes(torch.relu(values), pattern)
         error = (residual - codes.decode(decoder.atoms)).square().sum()
         return error / residual.square().sum().clamp(min=1e-12)
 
+    def reconstruction(self, output: SAEOutput, module: Autoencoder) -> Tensor:
+        """Return what live components make of the batch: it leaves the residual over."""
+        return output.reconstruction
+
+    def candidates(self, dead: Tensor) -> Tensor:
+        """Restrict a mask of all dead components to those that take part."""
+        return dead
+
+    def selection(
+        self, k: int, output: SAEOutput, module: Autoencoder
+    ) -> Callable[[Tensor], Selected]:
+        """Return what chooses `k` dead components per row, block of rows after block of rows."""
+        return lambda block: select_top(block, k)
+
     def _refresh(self, module: Autoencoder) -> None:
         """Look up, now and then, which components have been silent for the whole window."""
         if self.n_calls % REFRESH_INTERVAL == 0:
             tracker = module.tracker
             dead = tracker.samples_since_fired >= tracker.window
-            self.dead_indices = dead.nonzero().flatten()
+            self.dead_indices = self.candidates(dead).nonzero().flatten()
         self.n_calls += 1
 
     def get_extra_state(self) -> dict[str, Any]:

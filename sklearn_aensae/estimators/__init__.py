@@ -7,6 +7,7 @@ from sklearn_aensae.estimators._batch_topk import BatchTopKSAE
 from sklearn_aensae.estimators._elastic_net import ElasticNetSAE
 from sklearn_aensae.estimators._l1 import L1SAE
 from sklearn_aensae.estimators._topk import TopKSAE
+from sklearn_aensae.estimators._tree import TreeSAE
 
 __all__ = [
     "L1SAE",
@@ -16,4 +17,5 @@ __all__ = [
     "BatchTopKSAE",
     "ElasticNetSAE",
     "TopKSAE",
+    "TreeSAE",
 ]

@@ -216,6 +216,7 @@ def _take_over_weights(module: Autoencoder, previous: Autoencoder) -> None:
     with torch.no_grad():
         for new, old in zip(module.parameters(), previous.parameters(), strict=True):
             new.copy_(old)
+    module.activation.take_over(previous.activation)
 
 
 def _make_callbacks(estimator: "BaseSAE", plan: Plan) -> list[tuple[str, Callback]]:

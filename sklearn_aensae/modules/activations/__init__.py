@@ -4,5 +4,6 @@ from sklearn_aensae.modules.activations.base import Activation
 from sklearn_aensae.modules.activations.batch_topk import BatchTopK
 from sklearn_aensae.modules.activations.relu import ReLU
 from sklearn_aensae.modules.activations.topk import TopK
+from sklearn_aensae.modules.activations.tree import Tree
 
-__all__ = ["Activation", "BatchTopK", "ReLU", "TopK"]
+__all__ = ["Activation", "BatchTopK", "ReLU", "TopK", "Tree"]
