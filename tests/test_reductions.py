@@ -10,6 +10,7 @@ from sklearn_aensae import (
     AdaptiveLassoSAE,
     ElasticNetSAE,
     TopKSAE,
+    TreeSAE,
 )
 
 X = make_data()
@@ -27,6 +28,7 @@ REDUCTIONS = [
         {"lambda_2": 0.01},
     ),
     (TopKSAE, {"k": 100, "dead_features": None}, L1SAE, {"lambda_1": 0.0}),
+    (TreeSAE, {"layer_sizes": (1.0,), "layer_k": (1.0,)}, TopKSAE, {}),
 ]
 
 
