@@ -56,7 +56,9 @@ def tree_text(
     check_is_fitted(estimator)
     parents, density = estimator.parents_, estimator.feature_density_
     if names is not None and len(names) != len(parents):
-        raise ValueError(f"names has {len(names)} entries, but there are {len(parents)} components.")
+        raise ValueError(
+            f"names has {len(names)} entries, but there are {len(parents)} components."
+        )
     if max_children is not None and max_children < 1:
         raise ValueError(f"max_children must be at least 1 or None; got {max_children}.")
     children: dict[int, list[int]] = {}

@@ -87,9 +87,7 @@ class Reallocation(Callback):
                 parents[layer][dead[layer]] = ROOT
                 continue
             row[1 + np.flatnonzero(dead[: tree.n_parents])] = 0
-            parents[layer] = reallocated(
-                parents[layer], row[: 1 + layer.start], dead[layer], rng
-            )
+            parents[layer] = reallocated(parents[layer], row[: 1 + layer.start], dead[layer], rng)
         tree.parents.copy_(torch.from_numpy(parents))
         tree.capacities.zero_()
 
