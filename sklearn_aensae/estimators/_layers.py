@@ -20,8 +20,10 @@ def _are_parts(values: Any) -> bool:
         return False
     if all(_is_whole(value, 1) for value in values):
         return True
-    shares = [v for v in values if isinstance(v, Real) and not isinstance(v, Integral) and v > 0]
-    return len(shares) == len(values) and abs(sum(map(float, shares)) - 1) < 1e-6
+    if not all(isinstance(value, Real) and not isinstance(value, Integral) for value in values):
+        return False
+    shares = [float(value) for value in values]
+    return min(shares) > 0 and abs(sum(shares) - 1) < 1e-6
 
 
 PARTS = Where("a list of ints >= 1, or of shares (floats > 0) that sum to 1", _are_parts)

@@ -66,7 +66,8 @@ def parent_coverage(codes: CodeArray, parents: npt.ArrayLike) -> npt.NDArray[np.
         n_active += support.sum(axis=0)
         n_covered += _with_root(support)[:, parents + 1].multiply(support).sum(axis=0)
     with np.errstate(invalid="ignore"):
-        return n_covered / n_active
+        coverage: npt.NDArray[np.float64] = n_covered / n_active
+    return coverage
 
 
 def _with_root(support: sparse.csr_array) -> sparse.csr_array:
