@@ -51,7 +51,7 @@ def test_against_a_loop(layer, on_host, monkeypatch):
     dead = term.dead_indices.tolist()
     assert dead == list(range(low, high, 2))
     expected = naive(sae, x, layer, dead, k_aux=2)
-    assert 0 < expected < 1
+    assert abs(expected - 1) > 1e-3  # 1 is the error of nothing
     assert value.item() == pytest.approx(expected, rel=1e-9)
 
 
