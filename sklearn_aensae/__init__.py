@@ -20,6 +20,7 @@ from sklearn_aensae.estimators import (
     MatryoshkaSAE,
     MutualChoiceSAE,
     TopKSAE,
+    TreeSAE,
 )
 from sklearn_aensae.io import load
 from sklearn_aensae.llm import LLMActivationTransformer
@@ -39,6 +40,7 @@ __all__ = [
     "MatryoshkaSAE",
     "MutualChoiceSAE",
     "TopKSAE",
+    "TreeSAE",
     "all_saes",
     "datasets",
     "exceptions",

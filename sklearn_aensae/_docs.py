@@ -91,6 +91,23 @@ widths_ : ndarray of shape (n_levels,)
 level_weights_ : ndarray of shape (n_levels,)
     Weights of these levels.
 """,
+    "{tree_parameters}": """
+layer_sizes, layer_k : list of int or of float, default=(0.25, 0.75) and (0.8125, 0.1875)
+    Components of each layer, and its most active ones: shares of `n_components` and of `k` that
+    sum to 1, or ints (of active ones, in the place of `k`). A share of less than a component makes
+    no layer; each has at least one active. Published: the defaults, or for k = 32 four layers of
+    1,536, 3,072, 9,216 and 10,752 with 21, 5, 4 and 2.
+tau : float, default=1e-3
+    What a parent's code must exceed in the units of training; in those of `X`, that is
+    `tau / input_scale_`. Published for rows of variance 1, which is what scaling aims at.
+aux_layers : list of int, default=(0,)
+    Layers with AuxK, counted from 0 (as released). Dead components take part where their parent
+    is active; in other layers all they get is a new parent.
+reallocation_interval, reallocation_stop : int or float, default=0.03 and 0.5
+    Steps, or shares of training: to the first reallocation, 0 for none (intervals double, up to
+    10/3 of the first), and to the last, when dead children go to the root. Published: steps 3,000
+    and 50,000.
+""",
     "{shared_parameters}": """
 batch_size : int, default=256
     Rows per optimiser step. Use a few thousand for millions of rows.

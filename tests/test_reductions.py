@@ -18,6 +18,7 @@ from sklearn_aensae import (
     MatryoshkaSAE,
     MutualChoiceSAE,
     TopKSAE,
+    TreeSAE,
 )
 
 X = make_data()
@@ -54,6 +55,7 @@ REDUCTIONS = [
     (MatryoshkaSAE, {"widths": [24]}, BatchTopKSAE, {}),
     (MatryoshkaSAE, {"beta": 0.0}, BatchTopKSAE, {}),
     (MatryoshkaL1SAE, {"beta": 0.0}, L1SAE, {}),
+    (TreeSAE, {"layer_sizes": (1.0,), "layer_k": (1.0,)}, TopKSAE, {}),
 ]
 
 

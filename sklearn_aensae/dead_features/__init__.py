@@ -7,3 +7,6 @@ from sklearn_aensae.dead_features.pre_activation import PreActivation
 
 __all__ = ["AuxK", "AuxZipf"]
 __all__ = ["AuxK", "DeadTerm", "PreActivation"]
+from sklearn_aensae.dead_features.layer_auxk import LayerAuxK
+
+__all__ = ["AuxK", "LayerAuxK"]

@@ -1,10 +1,12 @@
 """AuxK: dead features learn to reconstruct what the live ones left over."""
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 
 from sklearn_aensae.dead_features.base import DeadTerm
-from sklearn_aensae.kernels import ActiveCodes, active_encode, select_top
+from sklearn_aensae.kernels import ActiveCodes, Selected, active_encode, select_top
 from sklearn_aensae.modules import Autoencoder, SAEOutput
 
 __all__ = ["AuxK"]
@@ -47,17 +49,26 @@ class AuxK(DeadTerm):
         self.refresh(module)
         if not self.dead_indices.numel():
             return x.new_zeros(())
-        residual = (x - output.reconstruction).detach()
+        residual = (x - self.reconstruction(output, module)).detach()
         encoder, decoder = module.encoder, module.decoder
-        k = min(self.k_aux, self.dead_indices.numel())
         values, pattern = active_encode(
             x,
             encoder.weight,
             encoder.bias,
             decoder.bias,
-            lambda block: select_top(block, k),
+            self.selection(min(self.k_aux, self.dead_indices.numel()), output, module),
             subset=self.dead_indices,
         )
         codes = ActiveCodes(torch.relu(values), pattern)
         error = (residual - codes.decode(decoder.atoms)).square().sum()
         return error / residual.square().sum().clamp(min=1e-12)
+
+    def reconstruction(self, output: SAEOutput, module: Autoencoder) -> Tensor:
+        """Return what live components make of the batch: it leaves the residual over."""
+        return output.reconstruction
+
+    def selection(
+        self, k: int, output: SAEOutput, module: Autoencoder
+    ) -> Callable[[Tensor], Selected]:
+        """Return what chooses `k` dead components per row, block of rows after block of rows."""
+        return lambda block: select_top(block, k)

@@ -35,4 +35,6 @@ class PreActivation(DeadTerm):
         encoder = module.encoder
         centered = x - module.decoder.bias
         pre_codes = functional.linear(centered, encoder.weight[dead], encoder.bias[dead])
-        return torch.relu(module.activation.threshold[dead] - pre_codes).sum() / len(x)
+        threshold = module.activation.threshold
+        assert isinstance(threshold, Tensor)
+        return torch.relu(threshold[dead] - pre_codes).sum() / len(x)

@@ -13,6 +13,7 @@ from sklearn_aensae.estimators._matryoshka import MatryoshkaSAE
 from sklearn_aensae.estimators._matryoshka_l1 import MatryoshkaL1SAE
 from sklearn_aensae.estimators._mutual_choice import MutualChoiceSAE
 from sklearn_aensae.estimators._topk import TopKSAE
+from sklearn_aensae.estimators._tree import TreeSAE
 
 __all__ = [
     "L1SAE",
@@ -28,4 +29,5 @@ __all__ = [
     "MatryoshkaSAE",
     "MutualChoiceSAE",
     "TopKSAE",
+    "TreeSAE",
 ]

@@ -217,9 +217,7 @@ def _take_over_weights(module: Autoencoder, previous: Autoencoder) -> None:
     with torch.no_grad():
         for new, old in zip(module.parameters(), previous.parameters(), strict=True):
             new.copy_(old)
-    if module.activation.is_calibrated:
-        # Thresholds, and ranks if there are such, have been learned, too.
-        module.activation.load_state_dict(previous.activation.state_dict())
+    module.activation.take_over(previous.activation)
 
 
 def _make_callbacks(estimator: "BaseSAE", plan: Plan) -> list[tuple[str, Callback]]:

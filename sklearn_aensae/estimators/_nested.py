@@ -21,12 +21,13 @@ SHARES = (1 / 32, 3 / 32, 7 / 32, 15 / 32)
 
 def _is_width(value: Any) -> bool:
     if isinstance(value, Integral):
-        return value >= 1 and not isinstance(value, bool)
-    return isinstance(value, Real) and 0 < value <= 1
+        return int(value) >= 1 and not isinstance(value, bool)
+    return isinstance(value, Real) and 0 < float(value) <= 1
 
 
 def _is_weight(value: Any) -> bool:
-    return isinstance(value, Real) and not isinstance(value, bool) and 0 <= value < float("inf")
+    is_number = isinstance(value, Real) and not isinstance(value, bool)
+    return is_number and 0 <= float(value) < float("inf")
 
 
 WIDTHS = Where(

@@ -9,7 +9,13 @@ from sklearn_aensae.kernels.pattern import Pattern
 from sklearn_aensae.kernels.precision import PRECISIONS, matmul_precision
 from sklearn_aensae.kernels.prefixes import prefix_reconstructions
 from sklearn_aensae.kernels.products import use_triton
-from sklearn_aensae.kernels.selection import Selected, select_above, select_positive, select_top
+from sklearn_aensae.kernels.selection import (
+    Selected,
+    select_above,
+    select_positive,
+    select_top,
+    without_padding,
+)
 from sklearn_aensae.kernels.squared_error import mean_squared_error
 from sklearn_aensae.kernels.workspace import Workspace
 
@@ -35,4 +41,5 @@ __all__ = [
     "select_top",
     "sort_by_column",
     "use_triton",
+    "without_padding",
 ]

@@ -5,9 +5,10 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from sklearn_aensae import _devices
 from sklearn_aensae.kernels.workspace import current_workspace
 
-__all__ = ["Selected", "select_above", "select_positive", "select_top"]
+__all__ = ["Selected", "select_above", "select_positive", "select_top", "without_padding"]
 
 BRANCH = 4
 """Columns that share a maximum, per level; 2 and 8 were slower at 4,096 and 16,384 columns."""
@@ -87,3 +88,19 @@ def select_above(block: Tensor, bound: Tensor | float) -> Selected:
     # Counting the few that were found is faster than summing the mask.
     counts = torch.bincount(where // n_columns, minlength=n_rows)
     return Selected(block.flatten()[where], where % n_columns, counts)
+
+
+def without_padding(values: Tensor, columns: Tensor) -> Selected:
+    """Return the positive ones of as many entries per row, where the host may count them.
+
+    Elsewhere all entries: those that are not positive have neither a code nor a gradient.
+
+    Parameters
+    ----------
+    values, columns : Tensors of shape (n_rows, k)
+        Entries of each row.
+    """
+    if not _devices.reads_are_free(values.device):
+        return Selected(values.flatten(), columns.flatten(), values.shape[1])
+    positive = values > 0
+    return Selected(values[positive], columns[positive], positive.sum(1))

@@ -1,6 +1,7 @@
 """Metrics of reconstructions, codes and dictionaries, and scorers made of them."""
 
 from sklearn_aensae.metrics.code_statistics import CodeStatistics
+from sklearn_aensae.metrics.coverage import parent_coverage
 from sklearn_aensae.metrics.dictionary import (
     DictionaryRecovery,
     dictionary_recovery,
@@ -51,6 +52,7 @@ __all__ = [
     "mutual_coherence",
     "neg_dead_share_scorer",
     "neg_l0_scorer",
+    "parent_coverage",
     "register_scorers",
     "support_recovery",
 ]

@@ -59,6 +59,7 @@ def initialize_(module: Autoencoder, init: str, sample: Tensor, generator: torch
     generator : torch.Generator
         Source of all randomness, on the CPU.
     """
+    module.activation.initialize_(generator)
     if init == "paper":
         _initialize_as_published(module, generator)
     else:

@@ -3,6 +3,7 @@
 from sklearn_aensae.training.batches import Batches
 from sklearn_aensae.training.monitor import Monitor
 from sklearn_aensae.training.net import SAENet
+from sklearn_aensae.training.reallocation import Reallocation
 from sklearn_aensae.training.schedules import LearningRateSchedule, PenaltyWarmUp
 
 __all__ = [
@@ -10,5 +11,6 @@ __all__ = [
     "LearningRateSchedule",
     "Monitor",
     "PenaltyWarmUp",
+    "Reallocation",
     "SAENet",
 ]

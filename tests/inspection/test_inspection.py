@@ -7,8 +7,13 @@ from helpers import make_data, quick
 from scipy import sparse
 from sklearn.exceptions import NotFittedError
 
-from sklearn_aensae import L1SAE
-from sklearn_aensae.inspection import FeatureDensityDisplay, TrainingCurveDisplay, top_contexts
+from sklearn_aensae import L1SAE, TreeSAE
+from sklearn_aensae.inspection import (
+    FeatureDensityDisplay,
+    TrainingCurveDisplay,
+    top_contexts,
+    tree_text,
+)
 
 mpl.use("Agg")
 from matplotlib import pyplot
@@ -76,3 +81,41 @@ def test_top_contexts(convert):
         top_contexts(convert(codes), tokens, 3)
     with pytest.raises(ValueError, match="codes has 6 rows, but tokens has 7"):
         top_contexts(convert(codes[:6]), tokens, 0)
+
+
+def make_tree_estimator():
+    sae = quick(TreeSAE, 7, layer_sizes=[2, 3, 2], layer_k=[1, 1, 1]).fit(X)
+    sae.parents_ = np.array([-1, -1, 0, 0, 1, 2, -1])
+    sae.feature_density_ = np.array([0.25, 0.5, 0.01, 0.125, 0.0, 0.005, 0.001])
+    return sae
+
+
+def test_tree_text():
+    assert tree_text(make_tree_estimator()).splitlines() == [
+        "root",
+        "├─ 1 (50.0 %)",
+        "├─ 0 (25.0 %)",
+        "│  ├─ 3 (12.5 %)",
+        "│  └─ 2 (1.0 %)",
+        "│     └─ 5 (0.5 %)",
+        "└─ 6 (0.1 %)",
+    ]
+    shown = tree_text(make_tree_estimator(), names=list("abcdefg"), max_children=1, silent=True)
+    assert shown.splitlines() == [
+        "root",
+        "├─ b (50.0 %)",
+        "│  └─ e (0.0 %)",
+        "└─ and 2 more",
+    ]
+
+
+def test_tree_text_of_a_fit_names_every_component_once():
+    sae = quick(TreeSAE).fit(X)
+    lines = tree_text(sae, silent=True).splitlines()
+    assert sorted(int(line.split()[-3]) for line in lines[1:]) == list(range(24))
+    with pytest.raises(ValueError, match="names has 2 entries, but there are 24 components"):
+        tree_text(sae, names=["a", "b"])
+    with pytest.raises(ValueError, match="max_children must be at least 1 or None; got 0"):
+        tree_text(sae, max_children=0)
+    with pytest.raises(NotFittedError):
+        tree_text(TreeSAE())

@@ -52,6 +52,12 @@ class Activation(nn.Module, ABC):
         """Return what decides on activity, differentiable, if penalties need it: as `activate`."""
         return None
 
+    def initialize_(self, generator: torch.Generator) -> None:
+        """Draw what is random about the activation, in place, on the CPU; before any weight."""
+
+    def take_over(self, previous: "Activation") -> None:
+        """Keep what belongs to the weights of an earlier fit, if training starts from those."""
+
     def adapt(self) -> None:
         """Choose how to compute what comes; called when the device is read anyway."""
 

@@ -141,6 +141,10 @@ class Batchwise(Activation):
         self.guess.copy_(torch.where(known, guess, self.guess))
         return kept
 
+    def take_over(self, previous: Activation) -> None:
+        """Keep the thresholds of an earlier fit, and ranks if there are such."""
+        self.load_state_dict(previous.state_dict())
+
     def adapt(self) -> None:
         """Make room for more candidates if some may have been missing since the last time."""
         n_overflowing = int(self.n_overflowing)

@@ -40,9 +40,8 @@ class Elementwise(Activation):
     learns, only a gradient. Both ways give the same codes and gradients. Where the host may look
     at any tensor (the CPU), a batch goes the way for which the density of the last one speaks.
     Elsewhere each row has a fixed number of entries, its `capacity`, set at log rows from the most
-    that were active
-    in a row since the last; a row that has more in training keeps its largest, and the next log
-    row warns of it and goes back to dense steps.
+    that were active in a row since the last; a row that has more in training keeps its largest, and
+    the next log row warns of it and goes back to dense steps.
 
     Attributes
     ----------
