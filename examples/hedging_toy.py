@@ -1,6 +1,6 @@
 """Feature hedging on the smallest data that have it: a parent feature and its child.
 
-    python examples/hedging_toy.py    # a few seconds
+    python examples/hedging_toy.py    # about half a minute
 
 A row is the parent, parent and child together, or nothing; the child never comes alone. One
 component cannot hold both, and mixes them: the better the more often they occur together. It
