@@ -1,6 +1,7 @@
 """The sparse step has the gradients of the dense one, for every estimator and its whole loss."""
 
 import copy
+import functools
 
 import numpy as np
 import pytest
@@ -20,13 +21,19 @@ L1_TYPES = [c for c in DENSE_AT_FIRST if "lambda_1" in c.__dataclass_fields__]
 N_COMPONENTS = 256  # enough levels for the selection of the largest codes
 
 
-def fitted(cls, dtype, n_steps):
+@functools.cache
+def trained(cls, dtype, n_steps):
     """An estimator after so many steps, with dead features if it revives them."""
     sae = quick(cls, N_COMPONENTS, dtype=dtype, batch_size=50, max_steps=n_steps)
     sae.fit(X)
     tracker = sae.net_.module_.tracker
     tracker.samples_since_fired[::3] = 10**6
     return sae
+
+
+def fitted(cls, dtype, n_steps):
+    """One of one's own, to change."""
+    return copy.deepcopy(trained(cls, dtype, n_steps))
 
 
 def make_batch(kind, sae):
