@@ -72,6 +72,7 @@ def test_multi_metric_search_picks_the_best_within_a_budget_of_l0():
     assert by_k[64] > by_k[16] > by_k[4]
 
 
+@pytest.mark.filterwarnings("ignore:the rarest of")
 @pytest.mark.parametrize("cls", SAES)
 def test_cross_val_score(cls, patches):
     scores = cross_val_score(quick(cls, n_components=2.0, max_epochs=10), patches, cv=3)

@@ -35,6 +35,7 @@ def reads_per_fit(cls, n_steps):
     return counter.n_reads
 
 
+@pytest.mark.filterwarnings("ignore:the rarest of")
 @pytest.mark.parametrize("cls", SAES)
 def test_host_reads_do_not_grow_with_the_batches(cls, monkeypatch):
     # The CPU's tensors may be looked at for nothing: behave as with those of a GPU.

@@ -112,21 +112,21 @@ class Elementwise(Activation):
         """
         if not self.training:
             return
-        self.n_components = pre_codes.shape[1]
         if _devices.reads_are_free(pre_codes.device):
             n_active = (pre_codes > self.bound()).sum() if n_active is None else n_active
             self.density = float(n_active) / pre_codes.numel()
         else:
+            self.n_components = pre_codes.shape[1]
             most = (pre_codes[:SAMPLE_ROWS] > self.bound()).sum(1).max()
             torch.maximum(self.most_active, most, out=self.most_active)
 
     @torch.no_grad()
     def _count_active(self, values: Tensor, pattern: Pattern) -> None:
         """Count the entries: on the host all, elsewhere the most of a row, and full rows."""
-        self.n_components = pattern.n_columns
         if _devices.reads_are_free(values.device):
             self.density = len(values) / (pattern.n_rows * pattern.n_columns)
             return
+        self.n_components = pattern.n_columns
         bound = self.bound()
         if isinstance(bound, Tensor):
             bound = entries_of(bound, pattern.columns)
