@@ -14,6 +14,7 @@ import signal
 import sys
 import time
 import traceback
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -53,7 +54,7 @@ def fork(crash_after, *args):
         return child
     try:
         if crash_after is not None:
-            end = lambda: os.kill(os.getpid(), signal.SIGKILL)  # noqa: E731
+            end = partial(os.kill, os.getpid(), signal.SIGKILL)
             CrashAt(pytest.MonkeyPatch(), crash_after, end)
         train(*args)
         os._exit(0)
