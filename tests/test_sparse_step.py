@@ -156,3 +156,13 @@ def test_an_overflow_is_told_and_ends_the_sparse_phase(as_on_a_gpu):
         activation.adapt()
     assert activation.capacity == 0
     assert activation.encode(many, weight, zeros, zeros).firing_counts.sum() == 20
+
+
+def test_a_capacity_from_a_gpu_leaves_nothing_out_on_the_host():
+    activation = ReLU().train()
+    activation.set_extra_state({"density": 0.01, "capacity": 8})
+    codes = activation.encode(
+        torch.ones(5, 128), torch.eye(128), torch.zeros(128), torch.zeros(128)
+    )
+    assert codes.is_sparse
+    assert codes.firing_counts.sum() == 5 * 128

@@ -70,7 +70,8 @@ class Elementwise(Activation):
     def select(self, block: Tensor) -> Selected:
         """Choose the entries above the bound, or those for which there is room."""
         bound = self.bound()
-        if not self.capacity:
+        # A capacity that a GPU needed, and that came with the state, is none on the host.
+        if not self.capacity or _devices.reads_are_free(block.device):
             return select_above(block, bound)
         if isinstance(bound, float):
             return select_top(block, self.capacity)
