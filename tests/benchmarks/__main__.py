@@ -23,6 +23,7 @@ from .quality import DATA, run_quality
 from .registry import FITS
 from .report import key, render, write_page
 from .steps import run_steps
+from .variants import run_variants
 
 SMOKE = Setting(2_048, 32, 128, 128, k=8, n_atoms=64, n_active=4)
 PRECISIONS = ("highest", "high", "medium")
@@ -40,6 +41,9 @@ def parse() -> argparse.Namespace:
     steps.add_argument("--setting", choices=SETTINGS, default="S")
     steps.add_argument("--rounds", type=int, default=12)
     steps.add_argument("--precision", choices=PRECISIONS, default="highest")
+    variants = parts.add_parser("variants", parents=[common], help="1: steps of all estimators")
+    variants.add_argument("--setting", choices=SETTINGS, default="S")
+    variants.add_argument("--rounds", type=int, default=8)
     memory = parts.add_parser("memory", parents=[common], help="1: peak memory of each method")
     memory.add_argument("--setting", choices=SETTINGS, default="S")
     parts.add_parser("overhead", parents=[common], help="1: what our engine adds to a step")
@@ -97,6 +101,11 @@ def steps(args: argparse.Namespace) -> dict[str, Any]:
     return run_steps(setting, n_rounds=args.rounds, precision=args.precision)
 
 
+def variants(args: argparse.Namespace) -> dict[str, Any]:
+    """Run one setting."""
+    return run_variants(SMOKE if args.quick else args.setting, n_rounds=args.rounds)
+
+
 def memory(args: argparse.Namespace) -> dict[str, Any]:
     """Run one setting."""
     return run_memory(SMOKE if args.quick else args.setting)
@@ -139,6 +148,7 @@ def with_options(run: Any, **options: Any) -> Any:
 
 RUNS = {
     "steps": [steps],
+    "variants": [variants],
     "memory": [memory],
     "overhead": [overhead],
     "encoding": [encoding],
@@ -149,6 +159,7 @@ RUNS = {
         with_options(steps, setting="S", precision="medium", rounds=12),
         with_options(steps, setting="M", precision="highest", rounds=8),
         with_options(steps, setting="wide", precision="highest", rounds=6),
+        with_options(variants, setting="S", rounds=8),
         with_options(memory, setting="S"),
         overhead,
         with_options(encoding, rows=1_000_000),

@@ -7,8 +7,9 @@ import torch
 from torch import Tensor
 
 from sklearn_aensae.datasets import make_sparse_codes
+from sklearn_aensae.estimators._nested import level_bounds
 
-__all__ = ["SETTINGS", "Problem", "Setting", "make_problem", "scaled"]
+__all__ = ["SETTINGS", "Problem", "Setting", "level_widths", "make_problem", "scaled"]
 
 
 @dataclass(frozen=True)
@@ -98,3 +99,8 @@ def make_problem(setting: Setting, *, seed: int = 0, **parameters: object) -> Pr
     sizes = {"n_components": setting.n_components, "batch_size": setting.batch_size}
     parameters = {**sizes, "k": setting.k, "seed": seed, **parameters}
     return Problem(torch.from_numpy(scaled(X)), **parameters)
+
+
+def level_widths(problem: Problem) -> list[int]:
+    """Widths of the levels of a Matryoshka autoencoder: those that ours has by default."""
+    return level_bounds(None, problem.n_components)

@@ -3,15 +3,18 @@
 from .dense import DenseAEN, DensePaperAEN, DenseTopK, SparseDenseAEN
 from .method import Method
 from .ours import AEN, ClippedTopK, SparseAEN, TopK
-from .peer_dictionary_learning import DictionaryLearning
+from .peer_dictionary_learning import DICTIONARY_LEARNING_VARIANTS, DictionaryLearning
 from .peer_overcomplete import Overcomplete
-from .peer_sae_lens import SAELens
+from .peer_sae_lens import SAELENS_VARIANTS, SAELens
 from .peer_sklearn import SklearnDictionary
 from .peer_sparsify import Sparsify
 
-__all__ = ["FITS", "METHODS", "PEERS", "STEPS", "installed"]
+__all__ = ["FITS", "METHODS", "PEERS", "STEPS", "VARIANT_PEERS", "installed"]
 
 PEERS: list[type[Method]] = [SAELens, DictionaryLearning, Sparsify, Overcomplete]
+
+VARIANT_PEERS: list[type[Method]] = [*SAELENS_VARIANTS, *DICTIONARY_LEARNING_VARIANTS]
+"""Peers' forms of other methods than TopK, for the part "variants"."""
 
 STEPS: list[type[Method]] = [
     TopK, ClippedTopK, DenseTopK, *PEERS, SparseAEN, SparseDenseAEN, SklearnDictionary

@@ -94,6 +94,30 @@ def render_steps(result: dict[str, Any]) -> str:
     return text
 
 
+def render_variants(result: dict[str, Any]) -> str:
+    """Times of steps over TopKSAE's and, of a peer's, over ours of the same method."""
+    unit = result["unit_ms"]
+    topk = next(m["ms"] for m in result["methods"] if m["name"] == "TopKSAE (ours)")
+    rows = []
+    for method in result["methods"]:
+        ms = method["ms"]
+        _, faster = times_slower(method, result)
+        rows.append(
+            [
+                f"{method['name']} {method['version']}",
+                spread(ms),
+                f"{median(t / u for t, u in zip(ms, unit, strict=True)):.2f}",
+                spread([t / u for t, u in zip(ms, topk, strict=True)], 2),
+                spread(faster) if faster else "",
+                f"{method['l0']:.0f}",
+                method["does"],
+            ]
+        )
+    header = ["method", "ms per step", "products", "of TopKSAE's step", "ours faster by"]
+    text = table([*header, "L0", "a step also"], rows)
+    return f"{text}\n\nOne encoder product: {spread(unit)} ms. {len(unit)} rounds."
+
+
 def times_slower(method: dict[str, Any], result: dict[str, Any]) -> tuple[float, list[float]]:
     """Time per row over that of ours, of the medians and in each round.
 
@@ -203,6 +227,7 @@ def render_growth(result: dict[str, Any]) -> str:
 
 PARTS: dict[str, Callable[[dict[str, Any]], str]] = {
     "steps": render_steps,
+    "variants": render_variants,
     "memory": render_memory,
     "overhead": render_overhead,
     "encoding": render_encoding,

@@ -2,13 +2,16 @@
 
 import json
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
+from helpers import SAES
 
 from . import growth as growth_part
 from . import memory as memory_part
+from . import variants as variants_part
 from .child import measure
 from .dense import DenseAEN, DenseTopK, SparseDenseAEN
 from .encoding import run_encoding
@@ -21,9 +24,10 @@ from .overhead import run_overhead
 from .peer_sklearn import SklearnDictionary
 from .problem import SETTINGS, Problem, Setting, make_problem
 from .quality import run_quality
-from .registry import PEERS, installed
+from .registry import PEERS, VARIANT_PEERS, installed
 from .report import key, render, time_to, times_slower, write_page
 from .steps import run_steps
+from .variants import OURS, run_variants
 
 SETTING = Setting(600, 16, 48, 64, k=4, n_atoms=32, n_active=3)
 ALWAYS = [
@@ -90,6 +94,20 @@ def test_part_1():
         np.median(by_name[DenseTopK.name]["ms"]) / np.median(by_name[TopK.name]["ms"])
     )
     assert times_slower(by_name[TopK.name], result)[1] == []
+    check(result)
+
+
+@pytest.mark.filterwarnings("ignore:the rarest of 256 components")
+def test_every_estimator_takes_part_as_sparse_as_the_problem_says(monkeypatch):
+    # Peers, where there are any, have a test of their own.
+    monkeypatch.setattr(variants_part, "VARIANT_PEERS", [])
+    setting = replace(SETTING, n_components=256)
+    result = run_variants(setting, n_rounds=2)
+    l0 = {method["name"]: method["l0"] for method in result["methods"]}
+    assert set(l0) == {f"{cls.__name__} (ours)" for cls in SAES}
+    for method in OURS:
+        expected = 40 if method.is_dense_at_first() else setting.k
+        assert 0.5 * expected < l0[method.name] < 1.5 * expected
     check(result)
 
 
@@ -190,6 +208,14 @@ def test_peers_do_what_ours_do(cls, problem):
     reconstruction, l0 = method.reconstruct(problem.X[:50])
     assert reconstruction.shape == (50, 16)
     assert l0 <= 4
+
+
+@pytest.mark.parametrize("cls", [TopK, *installed(VARIANT_PEERS)], ids=lambda cls: cls.name)
+def test_peers_of_other_kinds_train(cls, problem):
+    method = cls(problem)
+    _, times = interleave([method], 2)
+    assert len(times[method.name]) == 2
+    assert method.reconstruct(problem.X[:50])[0].shape == (50, 16)
 
 
 def test_the_page_is_filled_between_its_markers(tmp_path):
