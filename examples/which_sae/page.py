@@ -1,0 +1,47 @@
+"""Tables of a study, between the markers of a page."""
+
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+FIGURES = {"L0": 1, "EV": 3, "dead": 3, "recovery": 3, "CE recovered": 3, "s": 1}
+"""What a table shows, and with how many digits."""
+
+
+def table(studies: list[dict[str, Any]]) -> str:
+    """Median over the seeds, with least and most; best explained variance first."""
+    shown = [name for name in FIGURES if any(name in run for s in studies for run in s["runs"])]
+    ranked = sorted(studies, key=lambda s: -median(run["EV"] for run in s["runs"]))
+    lines = [["estimator", *shown, "chosen"], ["---"] * (len(shown) + 2)]
+    for one in ranked:
+        chosen = ", ".join(f"{name}={value:.3g}" for name, value in one["params"].items())
+        figures = (_spread([run.get(name) for run in one["runs"]], FIGURES[name]) for name in shown)
+        lines.append([f"`{one['estimator']}`", *figures, chosen])
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def _spread(values: list[float | None], digits: int) -> str:
+    """Median (least..most); a run that diverged has no recovery."""
+    known = [value for value in values if value is not None]
+    if not known:
+        return "diverged"
+    low, middle, high = (f"{v:.{digits}f}" for v in (min(known), median(known), max(known)))
+    return f"{middle} ({low}..{high})"
+
+
+def fill(page: Path, tables: dict[str, str]) -> None:
+    """Put each table between `<!-- begin NAME -->` and `<!-- end NAME -->`.
+
+    Raises
+    ------
+    ValueError
+        If the page lacks the markers of a table.
+    """
+    text = page.read_text()
+    for name, content in tables.items():
+        begin, end = f"<!-- begin {name} -->", f"<!-- end {name} -->"
+        if begin not in text or end not in text:
+            raise ValueError(f"{page} lacks the markers {begin} and {end}.")
+        before, rest = text.split(begin)
+        text = f"{before}{begin}\n{content}\n{end}{rest.split(end)[1]}"
+    page.write_text(text)
