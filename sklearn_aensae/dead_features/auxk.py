@@ -60,7 +60,7 @@ class AuxK(DeadTerm):
             subset=self.dead_indices,
         )
         codes = ActiveCodes(torch.relu(values), pattern)
-        error = (residual - codes.decode(decoder.atoms)).square().sum()
+        error = (residual - decoder.decode(codes)).square().sum()
         return error / residual.square().sum().clamp(min=1e-12)
 
     def reconstruction(self, output: SAEOutput, module: Autoencoder) -> Tensor:

@@ -6,13 +6,7 @@ import torch
 from torch import Tensor
 
 from sklearn_aensae.dead_features.auxk import AuxK
-from sklearn_aensae.kernels import (
-    ActiveCodes,
-    Selected,
-    prefix_reconstructions,
-    select_top,
-    without_padding,
-)
+from sklearn_aensae.kernels import ActiveCodes, Selected, select_top, without_padding
 from sklearn_aensae.modules import Autoencoder, SAEOutput
 from sklearn_aensae.modules.activations import Tree
 
@@ -50,8 +44,7 @@ class LayerAuxK(AuxK):
         if stop == n_components:
             return output.reconstruction
         with torch.no_grad():
-            bounds = [stop, n_components]
-            prefix = prefix_reconstructions(output.codes, module.decoder.atoms, bounds)[0]
+            prefix = module.decoder.prefixes(output.codes, [stop, n_components])[0]
             return prefix + module.decoder.bias
 
     def find(self, module: Autoencoder) -> Tensor:

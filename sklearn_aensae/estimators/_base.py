@@ -26,7 +26,7 @@ from sklearn_aensae.exceptions import TrainingInterruptedWarning
 from sklearn_aensae.io._checkpoints import Checkpoints
 from sklearn_aensae.kernels import PRECISIONS
 from sklearn_aensae.modules.activations import Activation
-from sklearn_aensae.modules.decoders import LinearDecoder
+from sklearn_aensae.modules.decoders import Decoder, LinearDecoder
 from sklearn_aensae.modules.initialization import INITIALIZATIONS
 from sklearn_aensae.objective import Term
 from sklearn_aensae.objective.reconstruction import MSE
@@ -90,7 +90,7 @@ class BaseSAE(
     def _make_activation(self, n_components: int) -> Activation:
         """Activation for `n_components` components."""
 
-    def _make_decoder(self, plan: Plan) -> LinearDecoder:
+    def _make_decoder(self, plan: Plan) -> Decoder:
         """Map from codes back to inputs."""
         return LinearDecoder(plan.n_features, plan.n_components)
 

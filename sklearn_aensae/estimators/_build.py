@@ -208,15 +208,24 @@ def calibrate(estimator: "BaseSAE", source: Source) -> None:
 
 def _take_over_weights(module: Autoencoder, previous: Autoencoder) -> None:
     """Copy the weights of an earlier fit."""
-    shapes = [tuple(m.decoder.atoms.shape) for m in (module, previous)]
+    shapes = [tuple(m.encoder.weight.shape) for m in (module, previous)]
     if shapes[0] != shapes[1]:
         raise ValueError(
             "warm_start=True needs the shape of the last fit: (n_components, n_features) was "
             f"{shapes[1]} and would now be {shapes[0]}."
         )
+    sizes = [
+        {k: tuple(v.shape) for k, v in m.decoder.state_dict().items()} for m in (module, previous)
+    ]
+    if sizes[0] != sizes[1]:
+        raise ValueError(
+            f"warm_start=True needs the decoder of the last fit: it had {sizes[1]} and would now "
+            f"have {sizes[0]}."
+        )
     with torch.no_grad():
         for new, old in zip(module.parameters(), previous.parameters(), strict=True):
             new.copy_(old)
+    module.decoder.load_state_dict(previous.decoder.state_dict())
     module.activation.take_over(previous.activation)
 
 

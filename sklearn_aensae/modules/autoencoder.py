@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from sklearn_aensae.kernels import Codes, iter_pre_codes
 from sklearn_aensae.modules.activations import Activation
-from sklearn_aensae.modules.decoders import LinearDecoder
+from sklearn_aensae.modules.decoders import Decoder
 from sklearn_aensae.modules.encoder import LinearEncoder
 from sklearn_aensae.modules.firing_tracker import FiringTracker
 
@@ -32,13 +32,12 @@ class Autoencoder(nn.Module):
         :math:`W` of shape (n_components, n_features) and :math:`c`.
     activation : Activation
         :math:`\sigma`.
-    decoder : LinearDecoder
-        Atoms :math:`D` of shape (n_components, n_features) and the shared bias :math:`b`.
+    decoder : Decoder
+        Atoms :math:`D` of shape (n_components, n_features) and the shared bias :math:`b`; the
+        formula is that of a linear one.
     """
 
-    def __init__(
-        self, encoder: LinearEncoder, activation: Activation, decoder: LinearDecoder
-    ) -> None:
+    def __init__(self, encoder: LinearEncoder, activation: Activation, decoder: Decoder) -> None:
         super().__init__()
         self.encoder = encoder
         self.activation = activation

@@ -50,10 +50,10 @@ def initialize_(module: Autoencoder, init: str, sample: Tensor, generator: torch
     module : Autoencoder
         On the CPU.
     init : {"data", "data_median", "paper"}
-        "data": random unit atoms, b_dec the mean of the sample, encoder equal to the atoms
-        times the one factor with which the sample is reconstructed best. "data_median": the
-        same with the geometric median. "paper": `torch.nn.Linear`'s uniform ranges, unit-norm
-        atoms, b_dec = 0 (arXiv 2605.05341, authors' code).
+        "data": b_dec the mean of the sample, atoms as the decoder draws them, encoder equal to
+        the atoms times the one factor with which the sample is reconstructed best.
+        "data_median": the same with the geometric median. "paper": `torch.nn.Linear`'s uniform
+        ranges, b_dec = 0 (arXiv 2605.05341, authors' code).
     sample : Tensor of shape (n_rows, n_features)
         Scaled training rows.
     generator : torch.Generator
@@ -61,37 +61,36 @@ def initialize_(module: Autoencoder, init: str, sample: Tensor, generator: torch
     """
     module.activation.initialize_(generator)
     if init == "paper":
-        _initialize_as_published(module, generator)
+        _initialize_as_published(module, sample, generator)
     else:
         centre = sample.mean(0) if init == "data" else geometric_median(sample)
-        _initialize_from_data(module, sample, centre, generator)
+        _initialize_from_data(module, init, sample, centre, generator)
 
 
 @torch.no_grad()
-def _initialize_as_published(module: Autoencoder, generator: torch.Generator) -> None:
-    """Weights as `torch.nn.Linear` draws them, with unit-norm atoms and b_dec = 0."""
-    n_components, n_features = module.decoder.atoms.shape
-    fan_in = 1 / math.sqrt(n_features)
+def _initialize_as_published(
+    module: Autoencoder, sample: Tensor, generator: torch.Generator
+) -> None:
+    """Weights as `torch.nn.Linear` draws them, those of the decoder in its set, and b_dec = 0."""
+    fan_in = 1 / math.sqrt(module.encoder.weight.shape[1])
     module.encoder.weight.uniform_(-fan_in, fan_in, generator=generator)
     module.encoder.bias.uniform_(-fan_in, fan_in, generator=generator)
-    bound = 1 / math.sqrt(n_components)
-    module.decoder.atoms.uniform_(-bound, bound, generator=generator)
-    module.decoder.constrain_()
     module.decoder.bias.zero_()
+    module.decoder.initialize_("paper", sample, generator)
 
 
 @torch.no_grad()
 def _initialize_from_data(
-    module: Autoencoder, sample: Tensor, centre: Tensor, generator: torch.Generator
+    module: Autoencoder, init: str, sample: Tensor, centre: Tensor, generator: torch.Generator
 ) -> None:
-    """Tied random atoms around `centre`, scaled so that the first reconstructions fit."""
-    module.decoder.atoms.normal_(generator=generator)
-    module.decoder.constrain_()
+    """Tied atoms around `centre`, scaled so that the first reconstructions fit."""
     module.decoder.bias.copy_(centre)
+    module.decoder.initialize_(init, sample, generator)
     module.encoder.weight.copy_(module.decoder.atoms)
     module.encoder.bias.zero_()
     # Overlapping atoms overshoot: n_components / 2 n_features times for ReLU codes. One
-    # least-squares factor (activations are positively homogeneous) puts that right.
+    # least-squares factor (activations and, at first, decoders are positively homogeneous) puts
+    # that right.
     sample = sample[:4096]
     was_training = module.training
     with Workspace().step():

@@ -1,5 +1,6 @@
 """Decoders: from codes back to inputs. One per file."""
 
+from sklearn_aensae.modules.decoders.base import Decoder
 from sklearn_aensae.modules.decoders.linear import LinearDecoder
 
-__all__ = ["LinearDecoder"]
+__all__ = ["Decoder", "LinearDecoder"]

@@ -1,14 +1,17 @@
 """The linear decoder: a weighted sum of unit-norm atoms."""
 
+import math
+from typing import ClassVar
+
 import torch
 from torch import Tensor, nn
 
-from sklearn_aensae.kernels import Codes
+from sklearn_aensae.modules.decoders.base import Decoder
 
 __all__ = ["LinearDecoder"]
 
 
-class LinearDecoder(nn.Module):
+class LinearDecoder(Decoder):
     """Sum of atoms, each times its code, plus a bias.
 
     Parameters
@@ -17,14 +20,21 @@ class LinearDecoder(nn.Module):
         Sizes of the output and of the code.
     """
 
+    has_unit_atoms: ClassVar[bool] = True
+
     def __init__(self, n_features: int, n_components: int) -> None:
         super().__init__()
         self.atoms = nn.Parameter(torch.empty(n_components, n_features))
         self.bias = nn.Parameter(torch.zeros(n_features))
 
-    def forward(self, codes: Codes) -> Tensor:
-        """Reconstructions of shape (batch, n_features)."""
-        return codes.decode(self.atoms).add_(self.bias)
+    def initialize_(self, init: str, sample: Tensor, generator: torch.Generator) -> None:
+        """Draw atoms: random directions, or normalised from `torch.nn.Linear`'s range."""
+        if init == "paper":
+            bound = 1 / math.sqrt(len(self.atoms))
+            self.atoms.uniform_(-bound, bound, generator=generator)
+        else:
+            self.atoms.normal_(generator=generator)
+        self.constrain_()
 
     @torch.no_grad()
     def constrain_(self) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from torch import Tensor
 from torch.nn import functional
 
-from sklearn_aensae.kernels import mean_squared_error, prefix_reconstructions
+from sklearn_aensae.kernels import mean_squared_error
 from sklearn_aensae.modules import Autoencoder, SAEOutput
 from sklearn_aensae.objective.base import Term
 
@@ -56,7 +56,7 @@ class Nested(Term):
     def forward(self, x: Tensor, output: SAEOutput, module: Autoencoder) -> Tensor:
         """Weighted sum of the levels' mean squared errors."""
         decoder = module.decoder
-        prefixes = prefix_reconstructions(output.codes, decoder.atoms, self.bounds)
+        prefixes = decoder.prefixes(output.codes, self.bounds)
         if self.detached:
             earlier = functional.pad(prefixes[:-1], (0, 0, 0, 0, 1, 0))
             # The same value, to the last bit.

@@ -1,0 +1,79 @@
+"""The contract of a decoder."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from sklearn_aensae.kernels import Codes, prefix_reconstructions
+
+__all__ = ["Decoder"]
+
+
+class Decoder(nn.Module, ABC):
+    """Turns codes into reconstructions: a function of the codes, plus a bias.
+
+    A variant says what its `atoms` and its `bias` are, how weights begin (`initialize_`) and what
+    holds for them after each optimiser step (`constrain_`); one that is not linear also says what
+    it makes of codes (`decode`).
+    """
+
+    is_linear: ClassVar[bool] = True
+    """Whether codes are decoded as their product with the atoms."""
+
+    has_unit_atoms: ClassVar[bool] = False
+    """Whether atoms have unit norm. If not, penalties on codes say nothing about their effect."""
+
+    atoms: Tensor
+    """Shape (n_components, n_features): what one unit of each code adds, to first order."""
+
+    bias: nn.Parameter
+    """Shape (n_features,): the reconstruction without codes. The encoder subtracts it, too."""
+
+    def forward(self, codes: Codes) -> Tensor:
+        """Reconstructions of shape (batch, n_features)."""
+        return self.decode(codes).add_(self.bias)
+
+    def decode(self, codes: Codes) -> Tensor:
+        """Reconstructions without the bias, a new tensor of shape (batch, n_features)."""
+        return codes.decode(self.atoms)
+
+    def prefixes(self, codes: Codes, bounds: Sequence[int]) -> Tensor:
+        """Reconstructions without the bias by the first components only.
+
+        Parameters
+        ----------
+        codes : Codes of shape (batch, n_components)
+            Codes.
+        bounds : sequence of int, of length n_levels
+            Numbers of components, ascending; the last is that of all.
+
+        Returns
+        -------
+        Tensor of shape (n_levels, batch, n_features)
+        """
+        if not self.is_linear:
+            raise TypeError(
+                f"{type(self).__name__} is not linear in the codes, so that groups of components "
+                "do not add up; nested errors need a linear decoder."
+            )
+        return prefix_reconstructions(codes, self.atoms, bounds)
+
+    @abstractmethod
+    def initialize_(self, init: str, sample: Tensor, generator: torch.Generator) -> None:
+        """Fill all weights but the bias, which is there already; called without gradients.
+
+        Parameters
+        ----------
+        init : {"data", "data_median", "paper"}
+            As in `modules.initialization`.
+        sample : Tensor of shape (n_rows, n_features)
+            Scaled training rows.
+        generator : torch.Generator
+            Source of all randomness, on the CPU.
+        """
+
+    def constrain_(self) -> None:
+        """Put the weights back where they must be, in place; called after each optimiser step."""
