@@ -76,7 +76,7 @@ def _initialize_as_published(module: Autoencoder, generator: torch.Generator) ->
     module.encoder.bias.uniform_(-fan_in, fan_in, generator=generator)
     bound = 1 / math.sqrt(n_components)
     module.decoder.atoms.uniform_(-bound, bound, generator=generator)
-    module.decoder.constrain_()
+    module.decoder.normalize_()
     module.decoder.bias.zero_()
 
 
@@ -86,10 +86,11 @@ def _initialize_from_data(
 ) -> None:
     """Tied random atoms around `centre`, scaled so that the first reconstructions fit."""
     module.decoder.atoms.normal_(generator=generator)
-    module.decoder.constrain_()
+    module.decoder.normalize_()
     module.decoder.bias.copy_(centre)
     module.encoder.weight.copy_(module.decoder.atoms)
-    module.encoder.bias.zero_()
+    # Pre-codes are W(x - centre), whether or not the encoder subtracts it.
+    module.encoder.bias.copy_(module.encoder.weight @ (module.offset - centre))
     # Overlapping atoms overshoot: n_components / 2 n_features times for ReLU codes. One
     # least-squares factor (activations are positively homogeneous) puts that right.
     sample = sample[:4096]
@@ -102,3 +103,4 @@ def _initialize_from_data(
     factor = ((sample - centre) * fitted).sum() / energy if energy > 0 else torch.ones(())
     if factor > 0:
         module.encoder.weight.mul_(factor)
+        module.encoder.bias.mul_(factor)

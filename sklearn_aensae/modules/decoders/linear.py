@@ -1,5 +1,7 @@
 """The linear decoder: a weighted sum of unit-norm atoms."""
 
+from typing import ClassVar
+
 import torch
 from torch import Tensor, nn
 
@@ -17,6 +19,9 @@ class LinearDecoder(nn.Module):
         Sizes of the output and of the code.
     """
 
+    keeps_unit_norms: ClassVar[bool] = True
+    """Whether the atoms have unit norm after each step."""
+
     def __init__(self, n_features: int, n_components: int) -> None:
         super().__init__()
         self.atoms = nn.Parameter(torch.empty(n_components, n_features))
@@ -26,8 +31,16 @@ class LinearDecoder(nn.Module):
         """Reconstructions of shape (batch, n_features)."""
         return codes.decode(self.atoms).add_(self.bias)
 
+    def norms(self) -> Tensor:
+        """Norm of each atom, differentiable: shape (n_components,)."""
+        norms: Tensor = torch.linalg.vector_norm(self.atoms, dim=1)
+        return norms
+
     @torch.no_grad()
+    def normalize_(self) -> None:
+        """Scale every atom to unit norm, in place; one of norm 0 stays what it is."""
+        self.atoms.div_(self.norms().clamp_(min=1e-12).unsqueeze(1))
+
     def constrain_(self) -> None:
-        """Scale every atom to unit norm, in place; called after each optimiser step."""
-        norms = torch.linalg.vector_norm(self.atoms, dim=1, keepdim=True)
-        self.atoms.div_(norms.clamp_(min=1e-12))
+        """Return to the constraint, in place; called after each optimiser step."""
+        self.normalize_()
