@@ -176,10 +176,13 @@ verbose : bool, default=False
 components_ : ndarray of shape (n_components, n_features)
     Atoms: unit-norm rows. The reconstruction is `codes @ components_ + decoder_bias_`.
 encoder_weights_ : ndarray of shape (n_components, n_features)
-    Pre-codes are `(X - decoder_bias_) @ encoder_weights_.T + encoder_bias_`.
+    Pre-codes are `(X - encoder_offset_) @ encoder_weights_.T + encoder_bias_`.
 encoder_bias_ : ndarray of shape (n_components,)
     In the units of `X`. With `input_scaling="sample_norm"` both biases are those of a row of mean
     norm; another row's are proportional to its norm.
+encoder_offset_ : ndarray of shape (n_features,)
+    What is subtracted before encoding: `decoder_bias_`, or zeros where the docstring's formula has
+    no b in the encoder.
 decoder_bias_ : ndarray of shape (n_features,)
     In the units of `X`, with the same exception.
 n_components_ : int

@@ -44,7 +44,7 @@ def codes_if_active(sae, X, unit=1.0):
 
     `unit` scales the biases, for estimators with a scale per row.
     """
-    linear = (X - unit * sae.decoder_bias_) @ sae.encoder_weights_.T
+    linear = (X - unit * sae.encoder_offset_) @ sae.encoder_weights_.T
     if hasattr(sae, "magnitude_scale_"):
         return sae.magnitude_scale_ * linear + unit * sae.magnitude_bias_
     return linear + unit * sae.encoder_bias_

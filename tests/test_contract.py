@@ -220,7 +220,7 @@ def test_fitted_attributes_are_in_the_units_of_the_input(cls, input_scaling):
     decoder = sae.net_.module_.decoder
     if decoder.is_linear:
         np.testing.assert_allclose(codes @ sae.components_ + bias, sae.reconstruct(X), atol=1e-8)
-    if decoder.has_unit_atoms:
+    if decoder.has_unit_atoms or decoder.folds_norms:
         np.testing.assert_allclose(np.linalg.norm(sae.components_, axis=1), 1, rtol=1e-12)
     if input_scaling != "sample_norm":
         np.testing.assert_allclose(sae.inverse_transform(codes), sae.reconstruct(X), atol=1e-8)

@@ -55,7 +55,7 @@ class AuxK(DeadTerm):
             x,
             encoder.weight,
             encoder.bias,
-            decoder.bias,
+            module.offset,
             self.selection(min(self.k_aux, self.dead_indices.numel()), output, module),
             subset=self.dead_indices,
         )

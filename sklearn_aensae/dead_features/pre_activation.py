@@ -33,7 +33,7 @@ class PreActivation(DeadTerm):
         if not dead.numel():
             return x.new_zeros(())
         encoder = module.encoder
-        centered = x - module.decoder.bias
+        centered = x - module.offset
         pre_codes = functional.linear(centered, encoder.weight[dead], encoder.bias[dead])
         threshold = module.activation.threshold
         assert isinstance(threshold, Tensor)

@@ -27,6 +27,7 @@ from sklearn_aensae.io._checkpoints import Checkpoints
 from sklearn_aensae.kernels import PRECISIONS
 from sklearn_aensae.modules.activations import Activation
 from sklearn_aensae.modules.decoders import Decoder, LinearDecoder
+from sklearn_aensae.modules.encoder import LinearEncoder
 from sklearn_aensae.modules.initialization import INITIALIZATIONS
 from sklearn_aensae.objective import Term
 from sklearn_aensae.objective.reconstruction import MSE
@@ -89,6 +90,10 @@ class BaseSAE(
     @abstractmethod
     def _make_activation(self, n_components: int) -> Activation:
         """Activation for `n_components` components."""
+
+    def _make_encoder(self, plan: Plan) -> LinearEncoder:
+        """Map from inputs to pre-codes."""
+        return LinearEncoder(plan.n_features, plan.n_components)
 
     def _make_decoder(self, plan: Plan) -> Decoder:
         """Map from codes back to inputs."""

@@ -11,7 +11,6 @@ from skorch.callbacks import Callback, LRScheduler
 
 from sklearn_aensae.kernels import Workspace, matmul_precision
 from sklearn_aensae.modules import Autoencoder
-from sklearn_aensae.modules.encoder import LinearEncoder
 from sklearn_aensae.modules.initialization import initialize_
 from sklearn_aensae.objective import Objective
 from sklearn_aensae.sources import InputScaling, Source
@@ -182,7 +181,7 @@ def _count_components(estimator: "BaseSAE", n_features: int) -> int:
 def make_module(estimator: "BaseSAE", plan: Plan) -> Autoencoder:
     """Return the autoencoder on the CPU, with weights yet to be filled in."""
     module = Autoencoder(
-        LinearEncoder(plan.n_features, plan.n_components),
+        estimator._make_encoder(plan),
         estimator._make_activation(plan.n_components),
         estimator._make_decoder(plan),
     ).to(getattr(torch, estimator.dtype))

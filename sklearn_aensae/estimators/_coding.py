@@ -20,6 +20,7 @@ from sklearn_aensae.kernels import (
     iter_pre_codes,
     matmul_precision,
 )
+from sklearn_aensae.modules import Autoencoder
 from sklearn_aensae.sources import ArraySource, Rows
 
 if TYPE_CHECKING:
@@ -63,7 +64,7 @@ def _encode_csr(estimator: "BaseSAE", X: Rows, features: Integers | None) -> spa
     """Codes of all rows as CSR, from the active sets of chunks."""
     values, columns = _Growing(_sparse_dtype(X)), _Growing(np.int32)
     counts = [np.zeros(1, dtype=np.int64)]
-    for _, _, codes, factors in _iter_codes(estimator, X):
+    for _, _, codes, factors in _iter_codes(estimator, _module(estimator), X):
         block = codes.scaled(1 / factors).csr()
         block = block if features is None else block[:, features]
         values.append(block.data)
@@ -109,9 +110,9 @@ def _iter_dense_codes(
     estimator: "BaseSAE", X: Rows, features: Integers | None
 ) -> Iterator[tuple[slice, Tensor]]:
     """Yield rows and their codes, in the units of the input, as dense blocks."""
-    module = estimator.net_.module_
+    module = _module(estimator)
     if not module.activation.elementwise:
-        for rows, _, codes, factors in _iter_codes(estimator, X):
+        for rows, _, codes, factors in _iter_codes(estimator, module, X):
             dense = codes.scaled(1 / factors).dense()
             yield rows, dense if features is None else dense[:, features]
         return
@@ -121,12 +122,12 @@ def _iter_dense_codes(
     weight, bias = module.encoder.weight[asked], module.encoder.bias[asked]
     for rows, x, factors in _iter_rows(estimator, X):
         start = rows.start
-        for block in iter_pre_codes(x * factors - module.decoder.bias, weight, bias):
+        for block in iter_pre_codes(x * factors - module.offset, weight, bias):
             stop = start + len(block)
             within = slice(start - rows.start, stop - rows.start)
             scale = factors[within] if isinstance(factors, Tensor) else factors
-            codes = module.activation.activate(block, asked, module.encoder.bias)
-            yield slice(start, stop), codes.mul_(1 / scale)
+            dense = module.activation.activate(block, asked, module.encoder.bias)
+            yield slice(start, stop), dense.mul_(1 / scale)
             start = stop
 
 
@@ -140,14 +141,14 @@ def reconstruct(estimator: "BaseSAE", X: Rows) -> Data:
 
 def iter_reconstructions(estimator: "BaseSAE", X: Rows) -> Iterator[tuple[slice, Tensor, Tensor]]:
     """Yield rows, their data and their reconstruction, in the units of the input."""
-    decoder = estimator.net_.module_.decoder
-    for rows, x, codes, factors in _iter_codes(estimator, X):
-        yield rows, x, decoder(codes) / factors
+    module = _module(estimator)
+    for rows, x, codes, factors in _iter_codes(estimator, module, X):
+        yield rows, x, module.decoder(codes) / factors
 
 
 def decode(estimator: "BaseSAE", codes: Data | sparse.csr_array) -> Data:
     """Reconstructions from codes in the units of the input."""
-    decoder, factor = estimator.net_.module_.decoder, estimator._scaling.factor
+    decoder, factor = _module(estimator).decoder, estimator._scaling.factor
     result = _empty_like(codes, (codes.shape[0], estimator.n_features_in_))
     with _working(estimator) as workspace:
         for rows in _chunks(codes.shape[0], max(codes.shape[1], estimator.n_features_in_)):
@@ -172,18 +173,22 @@ def _to_codes(estimator: "BaseSAE", block: Data | sparse.csr_array) -> Codes:
     )
 
 
+def _module(estimator: "BaseSAE") -> Autoencoder:
+    """Return what is applied to rows: in evaluation mode, with atoms of unit norm."""
+    module: Autoencoder = estimator.net_.module_.eval().folded()
+    return module
+
+
 def _iter_codes(
-    estimator: "BaseSAE", X: Rows
+    estimator: "BaseSAE", module: Autoencoder, X: Rows
 ) -> Iterator[tuple[slice, Tensor, Codes, Tensor | float]]:
     """Yield rows, their data, their codes in the units of training, and the rows' scales."""
-    module = estimator.net_.module_
     for rows, x, factors in _iter_rows(estimator, X):
         yield rows, x, module.encode(x * factors), factors
 
 
 def _iter_rows(estimator: "BaseSAE", X: Rows) -> Iterator[tuple[slice, Tensor, Tensor | float]]:
     """Yield rows, their data and their scales; what is yielded lasts until the next."""
-    estimator.net_.module_.eval()
     with _working(estimator) as workspace:
         for rows in _chunks(len(X), max(estimator.n_components_, X.shape[1])):
             with workspace.step():

@@ -25,11 +25,12 @@ def write_fitted(estimator: "BaseSAE") -> None:
     both, so that these are divided by s as well.
     """
     net = estimator.net_
-    module, scale = net.module_, estimator._scaling.factor
+    module, scale = net.module_.folded(), estimator._scaling.factor
     tracker = module.tracker
     estimator.components_ = to_array(module.decoder.atoms)
     estimator.encoder_weights_ = to_array(module.encoder.weight)
     estimator.encoder_bias_ = to_array(module.encoder.bias) / scale
+    estimator.encoder_offset_ = to_array(module.offset) / scale
     estimator.decoder_bias_ = to_array(module.decoder.bias) / scale
     if hasattr(module.activation, "threshold"):
         threshold = to_array(module.activation.threshold) / scale

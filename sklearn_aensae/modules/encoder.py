@@ -10,16 +10,19 @@ __all__ = ["LinearEncoder"]
 
 
 class LinearEncoder(nn.Module):
-    """Linear map with a bias, on inputs from which the decoder's bias is subtracted.
+    """Linear map with a bias.
 
     Parameters
     ----------
     n_features, n_components : int
         Sizes of the input and of the code.
+    is_centred : bool, default=True
+        Whether the decoder's bias is subtracted from inputs first.
     """
 
-    def __init__(self, n_features: int, n_components: int) -> None:
+    def __init__(self, n_features: int, n_components: int, *, is_centred: bool = True) -> None:
         super().__init__()
+        self.is_centred = is_centred
         self.weight = nn.Parameter(torch.empty(n_components, n_features))
         self.bias = nn.Parameter(torch.zeros(n_components))
 

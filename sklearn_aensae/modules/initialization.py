@@ -87,7 +87,8 @@ def _initialize_from_data(
     module.decoder.bias.copy_(centre)
     module.decoder.initialize_(init, sample, generator)
     module.encoder.weight.copy_(module.decoder.atoms)
-    module.encoder.bias.zero_()
+    # Pre-codes are W(x - centre), whether or not the encoder subtracts it.
+    module.encoder.bias.copy_(module.encoder.weight @ (module.offset - centre))
     # Overlapping atoms overshoot: n_components / 2 n_features times for ReLU codes. One
     # least-squares factor (activations and, at first, decoders are positively homogeneous) puts
     # that right.
@@ -101,3 +102,4 @@ def _initialize_from_data(
     factor = ((sample - centre) * fitted).sum() / energy if energy > 0 else torch.ones(())
     if factor > 0:
         module.encoder.weight.mul_(factor)
+        module.encoder.bias.mul_(factor)

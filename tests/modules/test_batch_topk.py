@@ -69,7 +69,7 @@ def test_single_rows_have_as_many_active_components_as_training():
     codes = sae.transform(X)
     assert (codes > 0).sum(axis=1).mean() == pytest.approx(3, rel=0.02)
     assert codes[codes > 0].min() > sae.threshold_ > 0
-    pre_codes = (X - sae.decoder_bias_) @ sae.encoder_weights_.T + sae.encoder_bias_
+    pre_codes = (X - sae.encoder_offset_) @ sae.encoder_weights_.T + sae.encoder_bias_
     near = np.abs(pre_codes - sae.threshold_) < 1e-5
     np.testing.assert_array_equal((codes > 0) | near, (pre_codes > sae.threshold_) | near)
 

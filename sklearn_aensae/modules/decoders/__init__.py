@@ -4,3 +4,6 @@ from sklearn_aensae.modules.decoders.base import Decoder
 from sklearn_aensae.modules.decoders.linear import LinearDecoder
 
 __all__ = ["Decoder", "LinearDecoder"]
+from sklearn_aensae.modules.decoders.free import FreeDecoder
+
+__all__ = ["FreeDecoder", "LinearDecoder"]

@@ -26,6 +26,9 @@ class Decoder(nn.Module, ABC):
     has_unit_atoms: ClassVar[bool] = False
     """Whether atoms have unit norm. If not, penalties on codes say nothing about their effect."""
 
+    folds_norms: ClassVar[bool] = False
+    """Whether users see atoms of unit norm, and codes times the norms that training leaves free."""
+
     atoms: Tensor
     """Shape (n_components, n_features): what one unit of each code adds, to first order."""
 
@@ -39,6 +42,11 @@ class Decoder(nn.Module, ABC):
     def decode(self, codes: Codes) -> Tensor:
         """Reconstructions without the bias, a new tensor of shape (batch, n_features)."""
         return codes.decode(self.atoms)
+
+    def norms(self) -> Tensor:
+        """Norm of each atom, differentiable: shape (n_components,)."""
+        norms: Tensor = torch.linalg.vector_norm(self.atoms, dim=1)
+        return norms
 
     def prefixes(self, codes: Codes, bounds: Sequence[int]) -> Tensor:
         """Reconstructions without the bias by the first components only.

@@ -34,10 +34,13 @@ class LinearDecoder(Decoder):
             self.atoms.uniform_(-bound, bound, generator=generator)
         else:
             self.atoms.normal_(generator=generator)
-        self.constrain_()
+        self.normalize_()
 
     @torch.no_grad()
+    def normalize_(self) -> None:
+        """Scale every atom to unit norm, in place; one of norm 0 stays what it is."""
+        self.atoms.div_(self.norms().clamp_(min=1e-12).unsqueeze(1))
+
     def constrain_(self) -> None:
-        """Scale every atom to unit norm, in place; called after each optimiser step."""
-        norms = torch.linalg.vector_norm(self.atoms, dim=1, keepdim=True)
-        self.atoms.div_(norms.clamp_(min=1e-12))
+        """Return to the constraint, in place; called after each optimiser step."""
+        self.normalize_()

@@ -4,5 +4,4 @@ from sklearn_aensae.objective.reconstruction.gate_reconstruction import GateReco
 from sklearn_aensae.objective.reconstruction.mse import MSE
 from sklearn_aensae.objective.reconstruction.nested import Nested
 
-__all__ = ["MSE", "Nested"]
-__all__ = ["MSE", "GateReconstruction"]
+__all__ = ["MSE", "GateReconstruction", "Nested"]
