@@ -83,17 +83,23 @@ class DictionaryLearningJumpReLU(DictionaryLearning):
     """JumpReluTrainer."""
 
     name, kind = "dictionary_learning JumpReLU", "JumpReLU"
+    does = (
+        "dead-feature counts; gradient norm clipped to 1; gradient along the atoms removed; "
+        "unit-norm atoms; default Adam"
+    )
     class_path = "jumprelu.JumpReluTrainer"
 
     def options(self) -> dict[str, Any]:
-        """Nothing: the cost of a dense step does not depend on strengths."""
-        return {}
+        """No warm-up, which would last longer than the steps that are timed."""
+        return {"sparsity_warmup_steps": None}
 
 
 class DictionaryLearningGated(DictionaryLearningJumpReLU):
     """GatedSAETrainer."""
 
     name, kind = "dictionary_learning Gated", "Gated"
+    does = "gradient along the atoms removed; unit-norm atoms; default Adam"
+    clips = False
     class_path = "gdm.GatedSAETrainer"
 
 
