@@ -67,7 +67,7 @@ class TopKSAE(BaseSAE):
     def _make_terms(self, plan: Plan) -> dict[str, Term]:
         if self.dead_features is None:
             return {}
-        k_aux = max(1, plan.n_features // 2) if self.k_aux is None else self.k_aux
+        k_aux = max(1, plan.n_outputs // 2) if self.k_aux is None else self.k_aux
         return {self.dead_features: self._make_revival(k_aux, plan)}
 
     def _make_revival(self, k_aux: int, plan: Plan) -> Term:
