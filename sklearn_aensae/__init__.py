@@ -21,6 +21,7 @@ from sklearn_aensae.estimators import (
     MatryoshkaSAE,
     MutualChoiceSAE,
     TopKSAE,
+    Transcoder,
     TreeSAE,
 )
 from sklearn_aensae.io import load
@@ -42,6 +43,7 @@ __all__ = [
     "MatryoshkaSAE",
     "MutualChoiceSAE",
     "TopKSAE",
+    "Transcoder",
     "TreeSAE",
     "all_saes",
     "datasets",

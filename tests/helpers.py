@@ -32,6 +32,32 @@ def quick(cls, n_components=24, **params):
     return cls(n_components, **(QUICK | small | params))
 
 
+def given(estimator, X):
+    """What `fit` and `score` take: X and, where an estimator cannot do without, targets.
+
+    Those are wider than X by half, not linear in it, and scale with it.
+    """
+    estimator = estimator() if isinstance(estimator, type) else estimator
+    if not estimator.__sklearn_tags__().target_tags.required:
+        return (X,)
+    return X, targets_of(X)
+
+
+def as_block(estimator, X):
+    """What a stream gives of these rows: the rows, or a pair with their targets."""
+    parts = given(estimator, X)
+    return parts if len(parts) > 1 else X
+
+
+def targets_of(X):
+    """Targets of rows, of the kind that the rows are."""
+    if isinstance(X, torch.Tensor):
+        return torch.as_tensor(targets_of(X.double().numpy())).to(X.dtype)
+    n_features = X.shape[1]
+    map_ = np.random.default_rng(1).normal(size=(n_features, n_features + n_features // 2))
+    return np.abs(np.asarray(X, dtype=np.float64) @ map_).astype(X.dtype)
+
+
 def from_slots(values, columns, n_components):
     """Active codes from the values and the components of each row's slots."""
     n_rows, n_slots = values.shape

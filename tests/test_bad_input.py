@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from helpers import SAES, make_data, quick
+from helpers import SAES, given, make_data, quick
 from skorch.callbacks import LRScheduler
 
 from sklearn_aensae import L1SAE, AdaptiveLassoSAE, TopKSAE
@@ -44,7 +44,7 @@ def test_bad_data(method, data, message):
 @pytest.mark.parametrize("cls", SAES)
 @pytest.mark.parametrize("make", [np.asarray, torch.tensor], ids=["array", "tensor"])
 def test_wrong_number_of_features(cls, make):
-    sae = quick(cls).fit(X)
+    sae = quick(cls).fit(*given(cls, X))
     with pytest.raises(ValueError, match="5 features, but .* is expecting 8 features"):
         sae.transform(make(X[:, :5]))
     with pytest.raises(ValueError, match="codes has 8 columns.* 24 components"):
@@ -83,7 +83,7 @@ BAD_PARAMETERS = [
 def test_bad_parameters(cls, name, value, allowed):
     sae = quick(cls).set_params(**{name: value})
     with pytest.raises(ValueError, match=f"{cls.__name__}: {name} must be {allowed}.*; got") as e:
-        sae.fit(X)
+        sae.fit(*given(cls, X))
     assert repr(value) in str(e.value)
     assert isinstance(e.value, TypeError)
 

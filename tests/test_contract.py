@@ -7,7 +7,7 @@ import joblib
 import numpy as np
 import pytest
 import torch
-from helpers import SAES, codes_if_active, make_data, quick
+from helpers import SAES, codes_if_active, given, make_data, quick
 from scipy import sparse
 from sklearn.base import clone
 from skorch.callbacks import Callback
@@ -21,7 +21,7 @@ X = make_data()
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("input_scaling", [None, "mean_norm", "sample_norm"])
 def test_transform_is_row_independent(cls, dtype, input_scaling):
-    sae = quick(cls, dtype=dtype, input_scaling=input_scaling).fit(X)
+    sae = quick(cls, dtype=dtype, input_scaling=input_scaling).fit(*given(cls, X))
     together = sae.transform(X)
     one_by_one = np.vstack([sae.transform(row[None]) for row in X])
     np.testing.assert_allclose(together, one_by_one, atol=1e-5 if dtype == "float32" else 1e-12)
@@ -30,19 +30,19 @@ def test_transform_is_row_independent(cls, dtype, input_scaling):
 
 
 def test_transform_does_not_depend_on_the_chunk_size(cls, monkeypatch):
-    sae = quick(cls).fit(X)
-    whole, score, decoded = sae.transform(X), sae.score(X), sae.reconstruct(X)
+    sae = quick(cls).fit(*given(cls, X))
+    whole, score, decoded = sae.transform(X), sae.score(*given(cls, X)), sae.reconstruct(X)
     monkeypatch.setattr(_coding, "LEAST_ROWS", 1)
     for rows in (1, 7, 119):
         monkeypatch.setattr(_coding, "CHUNK_BYTES", rows * 4 * 24)
         np.testing.assert_allclose(sae.transform(X), whole, atol=1e-5)
         np.testing.assert_allclose(sae.reconstruct(X), decoded, atol=1e-5)
-        assert sae.score(X) == pytest.approx(score, abs=1e-6)
+        assert sae.score(*given(cls, X)) == pytest.approx(score, abs=1e-6)
 
 
 @pytest.mark.parametrize("sparse_output", [False, True])
 def test_asked_features_are_columns_of_all(cls, sparse_output):
-    sae = quick(cls, sparse_output=sparse_output).fit(X)
+    sae = quick(cls, sparse_output=sparse_output).fit(*given(cls, X))
     whole = sae.transform(X)
     asked = [7, 2, 23, 11]
     some = sae.transform(X, features=asked)
@@ -59,7 +59,7 @@ def test_asked_features_are_columns_of_all(cls, sparse_output):
 
 @pytest.mark.parametrize("bad", [[], [24], [-1], [1, 1], [0.5], [[1, 2]], [True, False]])
 def test_bad_features_are_refused(cls, bad):
-    sae = quick(cls).fit(X)
+    sae = quick(cls).fit(*given(cls, X))
     with pytest.raises(ValueError, match=r"features must hold .* \[0, 23\]"):
         sae.transform(X, features=bad)
     with pytest.raises(ValueError, match="set_output"):
@@ -69,9 +69,12 @@ def test_bad_features_are_refused(cls, bad):
 @pytest.mark.parametrize("precision", ["high", "medium"])
 def test_matmul_precision_is_local_and_near(cls, precision):
     before = torch.get_float32_matmul_precision()
-    exact, near = quick(cls).fit(X), quick(cls, matmul_precision=precision).fit(X)
+    exact, near = (
+        quick(cls, matmul_precision=name).fit(*given(cls, X)) for name in ("highest", precision)
+    )
     assert torch.get_float32_matmul_precision() == before
-    assert near.score(X) == pytest.approx(exact.score(X), abs=0.02)
+    scores = [sae.score(*given(cls, X)) for sae in (near, exact)]
+    assert scores[0] == pytest.approx(scores[1], abs=0.02)
     codes = near.transform(X)
     active = codes > 0
     # What is active was computed in single precision, whoever chose it.
@@ -80,7 +83,7 @@ def test_matmul_precision_is_local_and_near(cls, precision):
 
 
 def test_same_seed_same_weights(cls):
-    first, second, other = (quick(cls, random_state=seed).fit(X) for seed in (0, 0, 1))
+    first, second, other = (quick(cls, random_state=seed).fit(*given(cls, X)) for seed in (0, 0, 1))
     np.testing.assert_array_equal(first.components_, second.components_)
     np.testing.assert_array_equal(first.transform(X), second.transform(X))
     assert not np.allclose(first.components_, other.components_)
@@ -90,13 +93,13 @@ def test_fit_leaves_the_global_random_state_alone(cls):
     torch.manual_seed(3)
     expected = torch.rand(1)
     torch.manual_seed(3)
-    quick(cls).fit(X)
+    quick(cls).fit(*given(cls, X))
     assert torch.rand(1) == expected
 
 
 @pytest.mark.parametrize("copy", ["pickle", "joblib"])
 def test_round_trip(cls, copy, tmp_path):
-    sae = quick(cls).fit(X)
+    sae = quick(cls).fit(*given(cls, X))
     if copy == "pickle":
         again = pickle.loads(pickle.dumps(sae))
     else:
@@ -104,22 +107,22 @@ def test_round_trip(cls, copy, tmp_path):
         again = joblib.load(tmp_path / "sae.joblib")
     np.testing.assert_array_equal(sae.transform(X), again.transform(X))
     # Training goes on alike, too: optimiser, averages and order of rows came along.
-    sae.partial_fit(X)
-    again.partial_fit(X)
+    sae.partial_fit(*given(cls, X))
+    again.partial_fit(*given(cls, X))
     np.testing.assert_array_equal(sae.components_, again.components_)
     assert sae.history_["loss"] == again.history_["loss"]
 
 
 def test_clone_is_unfitted_and_fits_alike(cls):
-    sae = quick(cls).fit(X)
+    sae = quick(cls).fit(*given(cls, X))
     again = clone(sae)
     assert not hasattr(again, "components_")
-    np.testing.assert_array_equal(sae.components_, again.fit(X).components_)
+    np.testing.assert_array_equal(sae.components_, again.fit(*given(cls, X)).components_)
 
 
 def test_no_tensor_outside_the_net(cls):
     """What is not in `net_` must load without the device it was trained on."""
-    sae = quick(cls).fit(X)
+    sae = quick(cls).fit(*given(cls, X))
     state = {k: v for k, v in vars(sae).items() if k != "net_"}
 
     class Refuse(pickle.Pickler):
@@ -134,7 +137,7 @@ def test_no_tensor_outside_the_net(cls):
 
 @pytest.mark.filterwarnings("ignore::skorch.exceptions.DeviceWarning")
 def test_pickle_made_with_cuda_loads_without(cls, monkeypatch):
-    sae = quick(cls).fit(X)
+    sae = quick(cls).fit(*given(cls, X))
     expected = sae.transform(X)
     sae.net_.device = "cuda"
     with monkeypatch.context() as patch:
@@ -144,11 +147,11 @@ def test_pickle_made_with_cuda_loads_without(cls, monkeypatch):
     again = pickle.loads(saved)
     assert again.net_.device == "cpu"
     np.testing.assert_array_equal(again.transform(X), expected)
-    again.partial_fit(X)
+    again.partial_fit(*given(cls, X))
 
 
 def test_csr_equals_dense(cls):
-    sae = quick(cls).fit(X)
+    sae = quick(cls).fit(*given(cls, X))
     dense = sae.transform(X)
     codes = sae.set_params(sparse_output=True).transform(X)
     assert sparse.issparse(codes)
@@ -166,8 +169,10 @@ def test_csr_equals_dense(cls):
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32, torch.float64])
 def test_tensor_in_is_array_in(cls, dtype):
     tensor = torch.tensor(X).to(dtype)
-    array = tensor.double().numpy()
-    by_tensor, by_array = quick(cls).fit(tensor), quick(cls).fit(array)
+    tensors = given(cls, tensor)
+    arrays = [part.double().numpy() for part in tensors]
+    array = arrays[0]
+    by_tensor, by_array = quick(cls).fit(*tensors), quick(cls).fit(*arrays)
     np.testing.assert_allclose(by_tensor.components_, by_array.components_, atol=1e-6)
     codes = by_tensor.transform(tensor)
     assert isinstance(codes, torch.Tensor)
@@ -182,7 +187,7 @@ def test_tensor_in_is_array_in(cls, dtype):
 @pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
 def test_output_dtype_follows_input(cls, dtype):
     data = X.astype(dtype)
-    sae = quick(cls).fit(data)
+    sae = quick(cls).fit(*given(cls, data))
     codes = sae.transform(data)
     assert codes.dtype == dtype
     assert sae.inverse_transform(codes).dtype == dtype
@@ -192,22 +197,22 @@ def test_output_dtype_follows_input(cls, dtype):
 def test_read_only_memmap(cls, tmp_path):
     np.save(tmp_path / "X.npy", X)
     mapped = np.load(tmp_path / "X.npy", mmap_mode="r")
-    sae = quick(cls).fit(mapped)
-    np.testing.assert_array_equal(sae.components_, quick(cls).fit(X).components_)
+    sae = quick(cls).fit(*given(cls, mapped))
+    np.testing.assert_array_equal(sae.components_, quick(cls).fit(*given(cls, X)).components_)
     np.testing.assert_array_equal(sae.transform(mapped), sae.transform(X))
 
 
 def test_fit_neither_changes_nor_copies_the_data(cls):
     data = np.asfortranarray(X)
     before = data.copy()
-    quick(cls).fit(data)
+    quick(cls).fit(*given(cls, data))
     np.testing.assert_array_equal(data, before)
 
 
 @pytest.mark.parametrize("input_scaling", [None, "mean_norm", "sample_norm"])
 def test_fitted_attributes_are_in_the_units_of_the_input(cls, input_scaling):
     """Codes follow from the attributes alone, and X from codes and components."""
-    sae = quick(cls, input_scaling=input_scaling, dtype="float64").fit(X)
+    sae = quick(cls, input_scaling=input_scaling, dtype="float64").fit(*given(cls, X))
     codes = sae.transform(X)
     unit = 1.0
     if input_scaling == "sample_norm":
@@ -228,15 +233,17 @@ def test_fitted_attributes_are_in_the_units_of_the_input(cls, input_scaling):
 
 def test_scaling_makes_the_units_of_the_data_irrelevant(cls):
     """The same data in other units give the same model in those units."""
-    one, thousand = (quick(cls, dtype="float64").fit(X * unit) for unit in (1, 1000))
+    one, thousand = (quick(cls, dtype="float64").fit(*given(cls, X * unit)) for unit in (1, 1000))
     np.testing.assert_allclose(one.components_, thousand.components_, atol=1e-9)
     np.testing.assert_allclose(one.transform(X) * 1000, thousand.transform(X * 1000), atol=1e-5)
 
 
 def test_score_is_explained_variance_against_the_mean(cls):
-    sae = quick(cls).fit(X)
-    error = ((X - sae.reconstruct(X)) ** 2).sum()
-    assert sae.score(X) == pytest.approx(1 - error / ((X - X.mean(0)) ** 2).sum(), abs=1e-5)
+    sae = quick(cls).fit(*given(cls, X))
+    wanted = given(cls, X)[-1]
+    error = ((wanted - sae.reconstruct(X)) ** 2).sum()
+    variation = ((wanted - wanted.mean(0)) ** 2).sum()
+    assert sae.score(*given(cls, X)) == pytest.approx(1 - error / variation, abs=1e-5)
 
 
 def test_partial_fit_equals_fit_in_the_same_order(cls, monkeypatch):
@@ -245,9 +252,9 @@ def test_partial_fit_equals_fit_in_the_same_order(cls, monkeypatch):
     # Both end with the running thresholds, if any: only fit sets them by all rows in the end.
     monkeypatch.setattr(_base, "calibrate", lambda estimator, source: None)
     params = {"shuffle": False, "batch_size": 20, "max_steps": 6, "dead_window": 60}
-    whole, parts = quick(cls, **params).fit(X), quick(cls, **params)
+    whole, parts = quick(cls, **params).fit(*given(cls, X)), quick(cls, **params)
     for start in range(0, len(X), 40):
-        parts.partial_fit(X[start : start + 40])
+        parts.partial_fit(*given(cls, X[start : start + 40]))
     np.testing.assert_array_equal(parts.components_, whole.components_)
     activations = [sae.net_.module_.activation for sae in (parts, whole)]
     if activations[0].is_calibrated:
@@ -257,25 +264,25 @@ def test_partial_fit_equals_fit_in_the_same_order(cls, monkeypatch):
     np.testing.assert_array_equal(parts.feature_density_, whole.feature_density_)
     assert parts.n_steps_ == whole.n_steps_ == 6
     with pytest.warns(UserWarning, match="max_steps=6"):
-        parts.partial_fit(X)
+        parts.partial_fit(*given(cls, X))
 
 
 def test_warm_start_goes_on_from_the_last_weights(cls):
-    sae = quick(cls, warm_start=True, max_epochs=30).fit(X)
-    score = sae.score(X)
-    sae.set_params(max_steps=1, learning_rate=1e-9).fit(X)
-    assert sae.score(X) == pytest.approx(score, abs=1e-4)
+    sae = quick(cls, warm_start=True, max_epochs=30).fit(*given(cls, X))
+    score = sae.score(*given(cls, X))
+    sae.set_params(max_steps=1, learning_rate=1e-9).fit(*given(cls, X))
+    assert sae.score(*given(cls, X)) == pytest.approx(score, abs=1e-4)
     sae.set_params(n_components=10)
     with pytest.raises(ValueError, match="warm_start"):
-        sae.fit(X)
+        sae.fit(*given(cls, X))
 
 
 def test_expansion_factor(cls):
-    assert quick(cls, n_components=1.5).fit(X).components_.shape == (12, 8)
+    assert len(quick(cls, n_components=1.5).fit(*given(cls, X)).components_) == 12
 
 
 def test_history_has_one_row_per_interval(cls):
-    sae = quick(cls, max_epochs=5, batch_size=30, log_interval=4).fit(X)
+    sae = quick(cls, max_epochs=5, batch_size=30, log_interval=4).fit(*given(cls, X))
     lengths = {len(column) for column in sae.history_.values()}
     assert lengths == {5}
     assert sae.history_["step"] == [4, 8, 12, 16, 20]
@@ -301,7 +308,7 @@ class CountFirings(Callback):
 def test_density_and_death_are_counted_over_stated_rows(cls, dead_window):
     counter = CountFirings()
     sae = quick(cls, n_components=60, max_epochs=20, dead_window=dead_window, callbacks=[counter])
-    sae.fit(X)
+    sae.fit(*given(cls, X))
     fired = np.concatenate(counter.rows)
     assert len(fired) == 20 * len(X)
     assert sae.dead_window_ == {1.0: len(X), 50: 50, 10_000: len(fired)}[dead_window]
@@ -322,6 +329,6 @@ def test_html_repr_and_text_repr(cls):
 
 
 def test_feature_names(cls):
-    names = quick(cls).fit(X).get_feature_names_out()
+    names = quick(cls).fit(*given(cls, X)).get_feature_names_out()
     assert names[0] == f"{cls.__name__.lower()}0"
     assert len(names) == 24

@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
-from helpers import SAES, quick
+from helpers import SAES, given, quick
 from sklearn.datasets import load_digits, load_sample_images
 from sklearn.decomposition import PCA
 from sklearn.experimental import enable_halving_search_cv
@@ -78,7 +78,8 @@ def test_multi_metric_search_picks_the_best_within_a_budget_of_l0():
 def test_cross_val_score(cls, patches):
     # Quotas per component are those of the training rows: folds mix the two photographs.
     folds = KFold(3, shuffle=True, random_state=0)
-    scores = cross_val_score(quick(cls, n_components=2.0, max_epochs=10), patches, cv=folds)
+    sae = quick(cls, n_components=2.0, max_epochs=10)
+    scores = cross_val_score(sae, *given(cls, patches), cv=folds)
     assert scores.shape == (3,)
     assert (scores > 0.5).all()
 

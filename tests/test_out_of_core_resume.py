@@ -2,11 +2,12 @@
 
 import signal
 import threading
+from functools import partial
 
 import numpy as np
 import pytest
 import torch
-from helpers import SAES, dies_in_step, make_data, quick, state_of
+from helpers import SAES, as_block, dies_in_step, make_data, quick, state_of
 from skorch.callbacks import Callback
 
 from sklearn_aensae import TopKSAE
@@ -21,14 +22,15 @@ X = make_data(600)
 class Again:
     """Blocks of uneven length, as often as asked for, some without rows."""
 
-    def __init__(self, rows=X, n_blocks=11):
+    def __init__(self, rows=X, n_blocks=11, make_block=np.asarray):
         self.rows = rows
         self.n_blocks = n_blocks
+        self.make_block = make_block
 
     def __iter__(self):
         for part in np.array_split(self.rows, self.n_blocks):
-            yield part
-            yield part[:0]
+            yield self.make_block(part)
+            yield self.make_block(part[:0])
 
 
 @pytest.fixture(autouse=True)
@@ -106,9 +108,9 @@ def test_resuming_changes_nothing(kind, shuffle, shards, tmp_path):
 @pytest.mark.parametrize("kind", ["iterable"])
 def test_resuming_any_variant_in_the_middle_of_a_pass(cls, kind, shards, tmp_path):
     with dies_in_step(27):
-        make(kind, tmp_path / "run", cls).fit(MAKE[kind](shards))
-    resumed = make(kind, tmp_path / "run", cls).fit(MAKE[kind](shards))
-    assert_same(resumed, make(kind, cls=cls).fit(MAKE[kind](shards)))
+        make(kind, tmp_path / "run", cls).fit(Again(make_block=partial(as_block, cls)))
+    resumed = make(kind, tmp_path / "run", cls).fit(Again(make_block=partial(as_block, cls)))
+    assert_same(resumed, make(kind, cls=cls).fit(Again(make_block=partial(as_block, cls))))
 
 
 def test_resuming_with_held_out_blocks(shards, tmp_path):

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from helpers import SAES, make_data, quick
+from helpers import SAES, given, make_data, quick
 from sklearn.exceptions import NotFittedError
 from skorch.callbacks import EpochTimer
 
@@ -39,7 +39,7 @@ def edit(path, change):
 @pytest.mark.parametrize("cls", SAES)
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_round_trip(cls, dtype, tmp_path):
-    sae = quick(cls, dtype=dtype, input_scaling="sample_norm", dead_window=40).fit(X)
+    sae = quick(cls, dtype=dtype, input_scaling="sample_norm", dead_window=40).fit(*given(cls, X))
     sae.save(tmp_path / "sae")
     again = load(tmp_path / "sae", device="cpu")
     assert type(again) is cls
@@ -53,11 +53,12 @@ def test_round_trip(cls, dtype, tmp_path):
 
 @pytest.mark.parametrize("cls", SAES)
 def test_training_goes_on_alike(cls, tmp_path):
-    sae = quick(cls, max_steps=30, dead_window=40).partial_fit(X).partial_fit(X)
+    sae = quick(cls, max_steps=30, dead_window=40)
+    sae.partial_fit(*given(cls, X)).partial_fit(*given(cls, X))
     sae.save(tmp_path / "sae")
     again = load(tmp_path / "sae")
     for estimator in (sae, again):
-        estimator.partial_fit(X).partial_fit(X)
+        estimator.partial_fit(*given(cls, X)).partial_fit(*given(cls, X))
     np.testing.assert_array_equal(again.transform(X), sae.transform(X))
     for name in set(sae.history_) - ONLY_TIMES:
         assert again.history_[name] == sae.history_[name]

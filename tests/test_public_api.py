@@ -4,8 +4,10 @@ import inspect
 import subprocess
 import sys
 
+import numpy as np
 import numpydoc.docscrape
 import pytest
+from helpers import given
 
 import sklearn_aensae
 from sklearn_aensae import all_saes
@@ -41,7 +43,8 @@ def test_documented_parameters_are_the_parameters(cls):
 @pytest.mark.parametrize(("name", "cls"), all_saes())
 def test_documented_attributes_are_the_attributes(name, cls):
     documented = {a.name for a in numpydoc.docscrape.ClassDoc(cls)["Attributes"]}
-    sae = cls(4, max_epochs=1).fit([[0.0, 1.0], [2.0, 3.0], [1.0, 1.0]])
+    sae = cls(4, max_epochs=1)
+    sae.fit(*given(sae, np.array([[0.0, 1.0], [2.0, 3.0], [1.0, 1.0]])))
     written = {a for a in vars(sae) if a.endswith("_") and not a.startswith("_")}
     assert documented - {"feature_names_in_"} == written
     assert "Examples" in cls.__doc__

@@ -19,10 +19,13 @@ from sklearn_aensae import (
     MatryoshkaSAE,
     MutualChoiceSAE,
     TopKSAE,
+    Transcoder,
     TreeSAE,
 )
 
 X = make_data()
+CENTRED = X - X.mean(0)
+AT_REST = {"callbacks": [Freezer("decoder.bias")]}
 NEAR_ZERO = {"initial_threshold": 1e-30, "bandwidth": 1e-30, "dead_features": None}
 ADAPT_AT_ONCE = {"adaptation_start": 0, "gamma": 2.0}
 
@@ -95,3 +98,17 @@ def test_without_the_reduction_they_differ(cls, params):
     second = quick(L1SAE, max_epochs=10, lambda_1=0.1).fit(X)
     first.fit(X)
     assert np.abs(first.components_ - second.components_).max() > 1e-3
+
+
+@pytest.mark.parametrize("params", [{}, {"k": 2, "dead_window": 20}])
+def test_a_transcoder_of_x_to_x_is_the_autoencoder_whose_offset_is_zero(params):
+    """Of centred data, with biases at rest at 0, there is nothing an encoder could subtract."""
+    params = {"dtype": "float64", "max_epochs": 6, **AT_REST, **params}
+    first = quick(Transcoder, **params).fit(CENTRED, CENTRED)
+    second = quick(TopKSAE, **params).fit(CENTRED)
+    np.testing.assert_allclose(first.components_, second.components_, atol=1e-7)
+    np.testing.assert_allclose(first.transform(X), second.transform(X), atol=1e-6)
+    assert (max(second.history_["auxk"]) > 0) == ("dead_window" in params)
+    # A bias that learns is subtracted by one of them only.
+    moving = quick(Transcoder, max_epochs=6).fit(X, X), quick(TopKSAE, max_epochs=6).fit(X)
+    assert np.abs(moving[0].components_ - moving[1].components_).max() > 1e-3

@@ -6,7 +6,7 @@ import functools
 import numpy as np
 import pytest
 import torch
-from helpers import SAES, make_data, quick
+from helpers import SAES, given, make_data, quick
 from naive import use_naive_kernels
 
 from sklearn_aensae import _devices
@@ -25,7 +25,7 @@ N_COMPONENTS = 256  # enough levels for the selection of the largest codes
 def trained(cls, dtype, n_steps):
     """An estimator after so many steps, with dead features if it revives them."""
     sae = quick(cls, N_COMPONENTS, dtype=dtype, batch_size=50, max_steps=n_steps)
-    sae.fit(X)
+    sae.fit(*given(cls, X))
     tracker = sae.net_.module_.tracker
     tracker.samples_since_fired[::3] = 10**6
     return sae
@@ -37,30 +37,33 @@ def fitted(cls, dtype, n_steps):
 
 
 def make_batch(kind, sae):
-    """A scaled batch, and weights that fit the case, set in place."""
+    """A scaled batch with what is wanted of it, and weights that fit the case, set in place."""
     module = sae.net_.module_
-    x = torch.tensor(X[:30] * sae._scaling.factor).to(module.decoder.bias.dtype)
+    rows = np.hstack(given(sae, X[:30]))
+    rows = torch.tensor(rows).to(module.decoder.bias.dtype)
+    x, wanted = sae._scaling.prepare_(rows, sae._plan.n_targets)
     with torch.no_grad():
         if kind == "empty rows":
             module.encoder.bias.fill_(-0.5)
-            x[:7] = module.decoder.bias
+            x[:7] = module.offset
         elif kind == "full rows":
             module.encoder.bias.fill_(0.5)
-            x[:7] = module.decoder.bias
+            x[:7] = module.offset
         elif kind == "ties":
-            x = x.round()
+            x.round_()
             for parameter in (module.encoder.weight, module.encoder.bias, module.decoder.bias):
                 parameter.copy_((4 * parameter).round() / 2)
-    return x[:1] if kind == "one row" else x
+    return (x[:1], wanted[:1]) if kind == "one row" else (x, wanted)
 
 
-def gradients(net, x, density):
+def gradients(net, batch, density):
     """Loss and gradients of one training batch, from a copy of the net's state."""
     module, criterion = copy.deepcopy(net.module_).train(), copy.deepcopy(net.criterion_).train()
     if isinstance(module.activation, Elementwise):
         module.activation.density = density
     with Workspace().step():
-        output = module(x)
+        x, wanted = batch
+        output = module(x)._replace(target=wanted)
         loss = criterion(x, output, module)
         loss.backward()
     return loss, [p.grad for p in module.parameters()], output.codes
@@ -73,11 +76,11 @@ def gradients(net, x, density):
 @pytest.mark.parametrize("kind", ["plain", "empty rows", "full rows", "ties", "one row"])
 def test_gradients_equal_those_of_plain_autograd(cls, n_steps, dtype, kind, monkeypatch):
     sae = fitted(cls, dtype, n_steps)
-    x = make_batch(kind, sae)
-    ours = {density: gradients(sae.net_, x, density) for density in (0.0, 1.0)}
+    batch = make_batch(kind, sae)
+    ours = {density: gradients(sae.net_, batch, density) for density in (0.0, 1.0)}
     use_naive_kernels(monkeypatch)
     for density, (loss, found, codes) in ours.items():
-        expected_loss, expected, naive = gradients(sae.net_, x, density)
+        expected_loss, expected, naive = gradients(sae.net_, batch, density)
         assert codes.is_sparse == (density == 0 or cls not in DENSE_AT_FIRST)
         torch.testing.assert_close(codes.dense(), naive.dense(), rtol=1e-4, atol=1e-5)
         assert loss.item() == pytest.approx(expected_loss.item(), rel=TOLERANCE[dtype])
@@ -117,13 +120,13 @@ def test_codes_turn_sparse_by_themselves_with_the_same_result(cls, monkeypatch):
     data = make_data(n_samples=400, n_features=8)
     params = {"n_components": 64, "max_epochs": 60, "batch_size": 50, "lambda_1": 0.3}
     params |= {"dtype": "float64", "learning_rate": 3e-3, "log_interval": 8}
-    changing = quick(cls, **params).fit(data)
+    changing = quick(cls, **params).fit(*given(cls, data))
     share = np.array(changing.history_["sparse_share"])
     assert share[0] == 0
     assert share[-1] == 1
     assert changing.history_["l0"][-1] / 64 < BREAK_EVEN < changing.history_["l0"][0] / 64
     monkeypatch.setattr("sklearn_aensae.modules.activations.elementwise.BREAK_EVEN", 0)
-    dense = quick(cls, **params).fit(data)
+    dense = quick(cls, **params).fit(*given(cls, data))
     assert set(dense.history_["sparse_share"]) == {0.0}
     np.testing.assert_allclose(changing.components_, dense.components_, atol=1e-8)
     np.testing.assert_allclose(changing.transform(data), dense.transform(data), atol=1e-8)
@@ -133,7 +136,7 @@ def test_codes_turn_sparse_by_themselves_with_the_same_result(cls, monkeypatch):
 
 @pytest.mark.parametrize("cls", [c for c in SAES if c not in DENSE_AT_FIRST])
 def test_rules_with_a_budget_always_run_on_the_active_set(cls):
-    assert set(quick(cls).fit(X).history_["sparse_share"]) == {1.0}
+    assert set(quick(cls).fit(*given(cls, X)).history_["sparse_share"]) == {1.0}
 
 
 @pytest.fixture
@@ -148,12 +151,12 @@ def test_fixed_capacity_gives_the_same_result(cls, as_on_a_gpu, monkeypatch):
     data = make_data(n_samples=400, n_features=8)
     params = {"n_components": 64, "max_epochs": 60, "batch_size": 50, "lambda_1": 0.3}
     params |= {"dtype": "float64", "learning_rate": 3e-3, "log_interval": 8}
-    changing = quick(cls, **params).fit(data)
+    changing = quick(cls, **params).fit(*given(cls, data))
     assert changing.history_["sparse_share"][0] == 0
     assert changing.history_["sparse_share"][-1] == 1
     assert 0 < changing.net_.module_.activation.capacity < 64
     monkeypatch.setattr(Elementwise, "adapt", lambda self: None)
-    dense = quick(cls, **params).fit(data)
+    dense = quick(cls, **params).fit(*given(cls, data))
     assert set(dense.history_["sparse_share"]) == {0.0}
     np.testing.assert_allclose(changing.components_, dense.components_, atol=1e-8)
 

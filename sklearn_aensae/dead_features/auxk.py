@@ -54,7 +54,7 @@ class AuxK(DeadTerm):
         self.refresh(module)
         if not self.dead_indices.numel():
             return x.new_zeros(())
-        residual = (x - self.reconstruction(output, module)).detach()
+        residual = (output.wanted(x) - self.reconstruction(output, module)).detach()
         encoder, decoder = module.encoder, module.decoder
         values, pattern = active_encode(
             x,

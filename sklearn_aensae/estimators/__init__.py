@@ -14,6 +14,7 @@ from sklearn_aensae.estimators._matryoshka import MatryoshkaSAE
 from sklearn_aensae.estimators._matryoshka_l1 import MatryoshkaL1SAE
 from sklearn_aensae.estimators._mutual_choice import MutualChoiceSAE
 from sklearn_aensae.estimators._topk import TopKSAE
+from sklearn_aensae.estimators._transcoder import Transcoder
 from sklearn_aensae.estimators._tree import TreeSAE
 
 __all__ = [
@@ -31,5 +32,6 @@ __all__ = [
     "MatryoshkaSAE",
     "MutualChoiceSAE",
     "TopKSAE",
+    "Transcoder",
     "TreeSAE",
 ]

@@ -12,6 +12,7 @@ import torch
 from sklearn.base import BaseEstimator
 from sklearn.utils import Tags, check_random_state
 from skorch.callbacks import Callback
+from torch import nn
 from torch.optim import Optimizer
 
 from sklearn_aensae._devices import resolve_device
@@ -97,7 +98,11 @@ class BaseSAE(
 
     def _make_decoder(self, plan: Plan) -> Decoder:
         """Map from codes back to inputs."""
-        return LinearDecoder(plan.n_features, plan.n_components)
+        return LinearDecoder(plan.n_outputs, plan.n_components)
+
+    def _make_skip(self, plan: Plan) -> nn.Linear | None:
+        """Map from inputs to outputs that does not pass through codes."""
+        return None
 
     def _make_reconstruction(self, plan: Plan) -> Term:
         """Reconstruction error."""
@@ -121,6 +126,12 @@ class BaseSAE(
     def _write_fitted(self) -> None:
         """Write fitted attributes; a variant adds its own."""
         write_fitted(self)
+
+    def _make_source(
+        self, X: Any, y: Any, device: str, dtype: torch.dtype, *, reset: bool
+    ) -> Source:
+        """Where training rows come from; a variant with targets joins them to the rows."""
+        return as_source(validate_X(self, X, reset=reset), device, dtype)
 
     # What users call ---------------------------------------------------------------------
 
@@ -162,9 +173,9 @@ class BaseSAE(
             If the newest checkpoint is damaged; the one before is used.
         """
         validate_params(self)
-        X = validate_X(self, X, reset=True)
+        device, dtype = resolve_device(self.device), getattr(torch, self.dtype)
+        source = self._make_source(X, y, device, dtype, reset=True)
         self._seed = int(check_random_state(self.random_state).randint(2**31 - 1))
-        source = as_source(X, resolve_device(self.device), getattr(torch, self.dtype))
         saved = _files.open_checkpoints(self, source)
         source, validation = source.split(self.validation_fraction, self._seed)
         n_steps, n_epochs = plan_length(self, source)
@@ -203,13 +214,14 @@ class BaseSAE(
         """
         validate_params(self)
         _files.refuse_checkpoints(self)
-        first = not hasattr(self, "net_")
-        X = validate_X(self, X, reset=first)
-        if first:
-            source = as_source(X, resolve_device(self.device), getattr(torch, self.dtype))
+        if not hasattr(self, "net_"):
+            device, dtype = resolve_device(self.device), getattr(torch, self.dtype)
+            source = self._make_source(X, y, device, dtype, reset=True)
             self._seed = int(check_random_state(self.random_state).randint(2**31 - 1))
             begin(self, source, n_steps=self.max_steps)
             return self._train(source, None, n_epochs=1)
+        dtype = self.net_.module_.decoder.bias.dtype
+        source = self._make_source(X, y, self.net_.device, dtype, reset=False)
         if self.max_steps is not None and self.net_.n_steps_ >= self.max_steps:
             warnings.warn(
                 f"partial_fit learns nothing more: it has taken all max_steps={self.max_steps} "
@@ -217,7 +229,6 @@ class BaseSAE(
                 stacklevel=2,
             )
             return self
-        source = as_source(X, self.net_.device, self.net_.module_.decoder.bias.dtype)
         return self._train(source, None, n_epochs=1)
 
     # How it is done ----------------------------------------------------------------------

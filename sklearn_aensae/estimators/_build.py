@@ -50,7 +50,10 @@ class Plan:
     n_steps : int or None
         Planned optimiser steps; None if training has an open end.
     variance : float
-        Mean squared deviation of the scaled data from their mean, over rows and features.
+        Mean squared deviation of what is to be reconstructed, scaled, from its mean, over rows and
+        features.
+    n_targets : int, default=0
+        Size of the targets, if those are to be reconstructed and not the input.
     """
 
     n_features: int
@@ -58,6 +61,12 @@ class Plan:
     n_samples: int
     n_steps: int | None
     variance: float
+    n_targets: int = 0
+
+    @property
+    def n_outputs(self) -> int:
+        """Size of what is to be reconstructed."""
+        return self.n_targets or self.n_features
 
     def steps(self, length: float) -> int:
         """Return a phase in steps: an int as it is, a float as a share of training."""
@@ -105,19 +114,21 @@ def begin(estimator: "BaseSAE", source: Source, *, n_steps: int | None) -> None:
     seed = estimator._seed if estimator.shuffle else None
     sample = source.sample(CALIBRATION_ROWS, seed).cpu()
     if previous is None:
-        estimator._scaling = InputScaling.fit(estimator.input_scaling, sample)
-    sample = estimator._scaling.scale(sample)
+        scaling = InputScaling.fit(estimator.input_scaling, sample, source.n_targets)
+        estimator._scaling = scaling
+    sample, wanted = estimator._scaling.prepare_(sample, source.n_targets)
     plan = Plan(
         n_features=source.n_features,
         n_components=_count_components(estimator, source.n_features),
         n_samples=source.n_samples or min(n_steps or OPEN_END, OPEN_END) * estimator.batch_size,
         n_steps=n_steps,
-        variance=float((sample - sample.mean(0)).square().mean()) or 1.0,
+        variance=float((wanted - wanted.mean(0)).square().mean()) or 1.0,
+        n_targets=source.n_targets,
     )
     estimator._check_plan(plan)
     module = make_module(estimator, plan)
     generator = torch.Generator().manual_seed(estimator._seed)
-    initialize_(module, estimator.init, sample, generator)
+    initialize_(module, estimator.init, sample, generator, wanted)
     if previous is not None:
         _take_over_weights(module, previous)
     estimator.history_ = {}
@@ -188,6 +199,7 @@ def make_module(estimator: "BaseSAE", plan: Plan) -> Autoencoder:
         estimator._make_encoder(plan),
         estimator._make_activation(plan.n_components),
         estimator._make_decoder(plan),
+        estimator._make_skip(plan),
     ).to(getattr(torch, estimator.dtype))
     module.tracker.window = plan.samples(estimator.dead_window)
     module.tracker.density_window = plan.steps(DENSITY_SHARE) * min(
@@ -206,24 +218,18 @@ def calibrate(estimator: "BaseSAE", source: Source) -> None:
         return
     sample = source.sample(CALIBRATION_ROWS, estimator._seed)
     with Workspace().step(), matmul_precision(estimator.matmul_precision):
-        module.calibrate(estimator._scaling.scale(sample))
+        module.calibrate(estimator._scaling.prepare_(sample, source.n_targets)[0])
 
 
 def _take_over_weights(module: Autoencoder, previous: Autoencoder) -> None:
     """Copy the weights of an earlier fit."""
-    shapes = [tuple(m.encoder.weight.shape) for m in (module, previous)]
+    shapes = [
+        {name: tuple(p.shape) for name, p in m.named_parameters()} for m in (module, previous)
+    ]
     if shapes[0] != shapes[1]:
         raise ValueError(
-            "warm_start=True needs the shape of the last fit: (n_components, n_features) was "
+            "warm_start=True needs the shapes of the last fit: its weights were "
             f"{shapes[1]} and would now be {shapes[0]}."
-        )
-    sizes = [
-        {k: tuple(v.shape) for k, v in m.decoder.state_dict().items()} for m in (module, previous)
-    ]
-    if sizes[0] != sizes[1]:
-        raise ValueError(
-            f"warm_start=True needs the decoder of the last fit: it had {sizes[1]} and would now "
-            f"have {sizes[0]}."
         )
     with torch.no_grad():
         for new, old in zip(module.parameters(), previous.parameters(), strict=True):

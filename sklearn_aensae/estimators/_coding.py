@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 from torch import Tensor
 
+from sklearn_aensae.estimators._fitted import read_module
 from sklearn_aensae.estimators._validation import Data
 from sklearn_aensae.kernels import (
     ActiveCodes,
@@ -20,13 +21,21 @@ from sklearn_aensae.kernels import (
     iter_pre_codes,
     matmul_precision,
 )
+from sklearn_aensae.metrics import ReconstructionStatistics
 from sklearn_aensae.modules import Autoencoder
 from sklearn_aensae.sources import ArraySource, Rows
 
 if TYPE_CHECKING:
     from sklearn_aensae.estimators._base import BaseSAE
 
-__all__ = ["CHUNK_BYTES", "decode", "encode", "iter_reconstructions", "reconstruct"]
+__all__ = [
+    "CHUNK_BYTES",
+    "decode",
+    "encode",
+    "explained_variance",
+    "iter_reconstructions",
+    "reconstruct",
+]
 
 CHUNK_BYTES = 2**25
 """Size of the largest temporary: about what stays in cache, and small on any device."""
@@ -64,7 +73,7 @@ def _encode_csr(estimator: "BaseSAE", X: Rows, features: Integers | None) -> spa
     """Codes of all rows as CSR, from the active sets of chunks."""
     values, columns = _Growing(_sparse_dtype(X)), _Growing(np.int32)
     counts = [np.zeros(1, dtype=np.int64)]
-    for _, _, codes, factors in _iter_codes(estimator, _module(estimator), X):
+    for _, _, codes, factors in _iter_codes(estimator, read_module(estimator), X):
         block = codes.scaled(1 / factors).csr()
         block = block if features is None else block[:, features]
         values.append(block.data)
@@ -110,7 +119,7 @@ def _iter_dense_codes(
     estimator: "BaseSAE", X: Rows, features: Integers | None
 ) -> Iterator[tuple[slice, Tensor]]:
     """Yield rows and their codes, in the units of the input, as dense blocks."""
-    module = _module(estimator)
+    module = read_module(estimator)
     if not module.activation.elementwise:
         for rows, _, codes, factors in _iter_codes(estimator, module, X):
             dense = codes.scaled(1 / factors).dense()
@@ -133,25 +142,36 @@ def _iter_dense_codes(
 
 def reconstruct(estimator: "BaseSAE", X: Rows) -> Data:
     """Reconstructions of all rows, each with its own scale."""
-    result = _empty_like(X, X.shape)
+    result = _empty_like(X, (len(X), len(estimator.decoder_bias_)))
     for rows, _, reconstruction in iter_reconstructions(estimator, X):
         _store(result, rows, reconstruction)
     return result
 
 
 def iter_reconstructions(estimator: "BaseSAE", X: Rows) -> Iterator[tuple[slice, Tensor, Tensor]]:
-    """Yield rows, their data and their reconstruction, in the units of the input."""
-    module = _module(estimator)
-    for rows, x, codes, factors in _iter_codes(estimator, module, X):
-        yield rows, x, module.decoder(codes) / factors
+    """Yield rows, their data and their reconstruction, in the units of either."""
+    module = read_module(estimator)
+    for rows, x, factors in _iter_rows(estimator, X):
+        scaled = x * factors
+        yield rows, x, module.reconstruct(scaled, module.encode(scaled)) / factors
+
+
+def explained_variance(estimator: "BaseSAE", X: Rows, y: Rows | None = None) -> float:
+    """Explained variance of the reconstructions of `X` or, if there are targets, of those."""
+    statistics = ReconstructionStatistics()
+    for rows, x, reconstruction in iter_reconstructions(estimator, X):
+        wanted = x if y is None else _source(estimator, y[rows]).take(slice(None))
+        statistics.update(wanted, reconstruction)
+    return statistics.explained_variance
 
 
 def decode(estimator: "BaseSAE", codes: Data | sparse.csr_array) -> Data:
     """Reconstructions from codes in the units of the input."""
-    decoder, factor = _module(estimator).decoder, estimator._scaling.factor
-    result = _empty_like(codes, (codes.shape[0], estimator.n_features_in_))
+    decoder, factor = read_module(estimator).decoder, estimator._scaling.factor
+    n_outputs = len(decoder.bias)
+    result = _empty_like(codes, (codes.shape[0], n_outputs))
     with _working(estimator) as workspace:
-        for rows in _chunks(codes.shape[0], max(codes.shape[1], estimator.n_features_in_)):
+        for rows in _chunks(codes.shape[0], max(codes.shape[1], n_outputs)):
             with workspace.step():
                 block = _to_codes(estimator, codes[rows]).scaled(factor)
                 _store(result, rows, decoder(block) / factor)
@@ -171,12 +191,6 @@ def _to_codes(estimator: "BaseSAE", block: Data | sparse.csr_array) -> Codes:
         torch.as_tensor(block.data, dtype=bias.dtype, device=bias.device),
         Pattern(columns, starts, block.shape[1]),
     )
-
-
-def _module(estimator: "BaseSAE") -> Autoencoder:
-    """Return what is applied to rows: in evaluation mode, with atoms of unit norm."""
-    module: Autoencoder = estimator.net_.module_.eval().folded()
-    return module
 
 
 def _iter_codes(

@@ -6,10 +6,12 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
+from sklearn_aensae.modules import Autoencoder
+
 if TYPE_CHECKING:
     from sklearn_aensae.estimators._base import BaseSAE
 
-__all__ = ["to_array", "write_fitted"]
+__all__ = ["read_module", "to_array", "write_fitted"]
 
 
 def to_array(tensor: Tensor) -> NDArray[np.floating]:
@@ -17,23 +19,30 @@ def to_array(tensor: Tensor) -> NDArray[np.floating]:
     return tensor.detach().cpu().numpy().copy()
 
 
+def read_module(estimator: "BaseSAE") -> Autoencoder:
+    """Return what is applied to rows in the units of training, to give outputs in theirs."""
+    module: Autoencoder = estimator.net_.module_.eval()
+    return module.folded(estimator._scaling.target_factor)
+
+
 def write_fitted(estimator: "BaseSAE") -> None:
     """Write the fitted attributes, in the units of the input.
 
     Codes are positively homogeneous in the input, so a scaling by s folds into the biases:
     ReLU(W(sx - b) + c) / s = ReLU(W(x - b/s) + c/s). With thresholds, they are homogeneous in
-    both, so that these are divided by s as well.
+    both, so that these are divided by s as well. What else there is to fold, the module does.
     """
     net = estimator.net_
-    module, scale = net.module_.folded(), estimator._scaling.factor
+    module, scale = read_module(estimator), estimator._scaling.factor
     tracker = module.tracker
     estimator.components_ = to_array(module.decoder.atoms)
     estimator.encoder_weights_ = to_array(module.encoder.weight)
     estimator.encoder_bias_ = to_array(module.encoder.bias) / scale
     estimator.encoder_offset_ = to_array(module.offset) / scale
     estimator.decoder_bias_ = to_array(module.decoder.bias) / scale
-    if hasattr(module.activation, "threshold"):
-        threshold = to_array(module.activation.threshold) / scale
+    threshold = getattr(module.activation, "threshold", None)
+    if isinstance(threshold, Tensor):
+        threshold = to_array(threshold) / scale
         estimator.threshold_ = threshold if threshold.ndim else float(threshold)
     estimator.n_components_ = len(estimator.components_)
     estimator.input_scale_ = scale

@@ -12,7 +12,6 @@ from sklearn_aensae.estimators._validation import (
     validate_features,
     validate_rows,
 )
-from sklearn_aensae.metrics import ReconstructionStatistics
 
 if TYPE_CHECKING:
     from sklearn_aensae.estimators._base import BaseSAE
@@ -108,8 +107,4 @@ class TransformingMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
             1 for a perfect reconstruction, 0 for one no better than the mean.
         """
         check_is_fitted(self)
-        X = validate_rows(self, X)
-        statistics = ReconstructionStatistics()
-        for _, x, reconstruction in _coding.iter_reconstructions(cast("BaseSAE", self), X):
-            statistics.update(x, reconstruction)
-        return statistics.explained_variance
+        return _coding.explained_variance(cast("BaseSAE", self), validate_rows(self, X))

@@ -14,7 +14,17 @@ from torch import Tensor
 
 from sklearn_aensae.sources import Rows, Shards, Stream, recognize
 
-__all__ = ["Data", "validate_X", "validate_codes", "validate_features", "validate_rows"]
+__all__ = [
+    "FLOATS",
+    "Data",
+    "as_float",
+    "count_features",
+    "refuse_other_ranks",
+    "validate_X",
+    "validate_codes",
+    "validate_features",
+    "validate_rows",
+]
 
 Data: TypeAlias = NDArray[np.floating] | Tensor
 FLOATS = [np.float64, np.float32, np.float16]
@@ -47,12 +57,12 @@ def validate_X(estimator: BaseEstimator, X: Any, *, reset: bool) -> Rows | Strea
         If `X` is not a finite numeric matrix with at least one row, or has another number of
         features than in `fit`.
     """
-    _refuse_other_ranks(X)
+    refuse_other_ranks(X)
     if isinstance(X, Tensor):
         return _validate_tensor(estimator, X, reset=reset)
     X = recognize(X)
     if isinstance(X, Stream | Shards):
-        _count_features(estimator, X.n_features, reset=reset)
+        count_features(estimator, X.n_features, reset=reset)
         return X
     if _holds_text(X):
         raise ValueError(
@@ -115,13 +125,14 @@ def validate_features(estimator: Any, features: Any) -> NDArray[np.int64]:
     return asked.astype(np.int64)
 
 
-def _refuse_other_ranks(X: Any) -> None:
+def refuse_other_ranks(X: Any, name: str = "X") -> None:
     """Refuse three-dimensional input: the shape in which models give activations."""
     n_dims = X.ndim if hasattr(X, "ndim") else None
     if n_dims is not None and n_dims > 2:
         raise ValueError(
-            f"X has {n_dims} dimensions, shape {tuple(X.shape)}; expected a matrix with one row "
-            "per sample (a token, say). Reshape your data with X.reshape(-1, X.shape[-1])."
+            f"{name} has {n_dims} dimensions, shape {tuple(X.shape)}; expected a matrix with one "
+            "row per sample (a token, say). Reshape your data with "
+            f"{name}.reshape(-1, {name}.shape[-1])."
         )
 
 
@@ -137,15 +148,21 @@ def _holds_text(X: Any) -> bool:
 
 def _validate_tensor(estimator: BaseEstimator, X: Tensor, *, reset: bool) -> Tensor:
     """Check a tensor where it lives, and count its features as scikit-learn does."""
-    X = X.detach()
-    _check_tensor(X, "X")
-    if not X.is_floating_point():
-        X = X.to(torch.float64 if X.device.type != "mps" else torch.float32)
-    _count_features(estimator, X.shape[1], reset=reset)
+    X = as_float(X, "X")
+    count_features(estimator, X.shape[1], reset=reset)
     return X
 
 
-def _count_features(estimator: BaseEstimator, n_features: int, *, reset: bool) -> None:
+def as_float(X: Tensor, name: str) -> Tensor:
+    """Check a tensor, and convert integers."""
+    X = X.detach()
+    _check_tensor(X, name)
+    if X.is_floating_point():
+        return X
+    return X.to(torch.float64 if X.device.type != "mps" else torch.float32)
+
+
+def count_features(estimator: BaseEstimator, n_features: int, *, reset: bool) -> None:
     """Have scikit-learn keep or check the number of features; it need not see values for that."""
     stand_in = np.broadcast_to(np.zeros(1, dtype=np.float32), (1, n_features))
     validate_data(estimator, stand_in, reset=reset, skip_check_array=True)

@@ -41,6 +41,8 @@ def identify(estimator: "BaseSAE", source: Source) -> dict[str, Any]:
         "seed of random_state": None if estimator.random_state is None else estimator._seed,
         "shape of X": [source.n_samples, source.n_features],
         "fingerprint of X": _fingerprint(source),
+        # Left out where there are none: checkpoints of earlier versions do not have it.
+        **({"columns of y": source.n_targets} if source.n_targets else {}),
     }
     plain: dict[str, Any] = encode(identity, {}, "")
     return plain

@@ -19,15 +19,22 @@ class SAEOutput(NamedTuple):
     """What one forward pass gives to the terms of an objective."""
 
     reconstruction: Tensor
-    """Shape (batch, n_features)."""
+    """Shape (batch, n_features) or, of a transcoder, (batch, n_targets)."""
     codes: Codes
     """Shape (batch, n_components), non-negative."""
+    target: Tensor | None = None
+    """What was to be reconstructed, if that is not the input: shape (batch, n_targets)."""
+
+    def wanted(self, x: Tensor) -> Tensor:
+        """Return what was to be reconstructed of the input `x`."""
+        return x if self.target is None else self.target
 
 
 class Autoencoder(nn.Module):
     r"""Sparse autoencoder :math:`\hat x = D^\top \sigma(W (x - b) + c) + b`.
 
-    An encoder that is not centred leaves out the first b.
+    An encoder that is not centred leaves out the first b. A transcoder's atoms and b belong to
+    another space than x.
 
     Parameters
     ----------
@@ -38,40 +45,60 @@ class Autoencoder(nn.Module):
     decoder : Decoder
         Atoms :math:`D` of shape (n_components, n_features) and the shared bias :math:`b`; the
         formula is that of a linear one.
+    skip : nn.Linear or None, default=None
+        What is added to the reconstruction without passing through the codes.
     """
 
-    def __init__(self, encoder: LinearEncoder, activation: Activation, decoder: Decoder) -> None:
+    def __init__(
+        self,
+        encoder: LinearEncoder,
+        activation: Activation,
+        decoder: Decoder,
+        skip: nn.Linear | None = None,
+    ) -> None:
         super().__init__()
         self.encoder = encoder
         self.activation = activation
         self.decoder = decoder
+        self.skip = skip
         self.tracker = FiringTracker(encoder.weight.shape[0])
 
     @property
     def offset(self) -> Tensor:
         """What is subtracted before encoding: the decoder's bias, or zeros."""
-        bias = self.decoder.bias
-        return bias if self.encoder.is_centred else torch.zeros_like(bias)
-
-    @torch.no_grad()
-    def folded(self) -> "Autoencoder":
-        """Return the same map with atoms of unit norm: itself, if its decoder keeps them so.
-
-        Otherwise a copy without gradients, whose encoder holds the norms. Codes are then the
-        old ones times the norm of their atom, as activations are positively homogeneous.
-        """
-        if not self.decoder.folds_norms:
-            return self
-        folded, norms = copy.deepcopy(self).requires_grad_(False), self.decoder.norms()
-        folded.encoder.weight.mul_(norms.unsqueeze(1))
-        folded.encoder.bias.mul_(norms)
-        folded.decoder.atoms.div_(norms.clamp(min=1e-12).unsqueeze(1))
-        return folded
+        weight = self.encoder.weight
+        return self.decoder.bias if self.encoder.is_centred else weight.new_zeros(weight.shape[1])
 
     def encode(self, x: Tensor) -> Codes:
         """Codes of the rows of `x`, shape (batch, n_features)."""
         codes: Codes = self.encoder(x, self.offset, self.activation)
         return codes
+
+    def reconstruct(self, x: Tensor, codes: Codes) -> Tensor:
+        """Return what rows and their codes give, shape (batch, n_features)."""
+        reconstruction: Tensor = self.decoder(codes)
+        return reconstruction if self.skip is None else reconstruction + self.skip(x)
+
+    @torch.no_grad()
+    def folded(self, target_factor: float = 1.0) -> "Autoencoder":
+        """Return the same map with outputs divided by a factor, and atoms of unit norm.
+
+        That is itself, if nothing is to be done; otherwise a copy without gradients, whose encoder
+        holds the norms. Codes are then the old ones times the norm of their atom, as activations
+        are positively homogeneous.
+        """
+        if target_factor == 1 and not self.decoder.folds_norms:
+            return self
+        folded = copy.deepcopy(self).requires_grad_(False)
+        encoder, decoder = folded.encoder, folded.decoder
+        norms = decoder.norms()
+        decoder.atoms.div_(norms.clamp(min=1e-12).unsqueeze(1))
+        decoder.bias.div_(target_factor)
+        encoder.weight.mul_(norms.unsqueeze(1) / target_factor)
+        encoder.bias.mul_(norms / target_factor)
+        if folded.skip is not None:
+            folded.skip.weight.div_(target_factor)
+        return folded
 
     @torch.no_grad()
     def calibrate(self, x: Tensor) -> None:
@@ -88,4 +115,4 @@ class Autoencoder(nn.Module):
         codes = self.encode(x)
         if self.training:
             self.tracker.update(codes)
-        return SAEOutput(self.decoder(codes), codes)
+        return SAEOutput(self.reconstruct(x, codes), codes)

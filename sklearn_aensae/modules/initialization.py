@@ -1,6 +1,8 @@
 """Initialisation: from the data, or as the AEN-SAE paper published it."""
 
 import math
+from collections.abc import Callable
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -42,7 +44,13 @@ def geometric_median(x: Tensor, n_iterations: int = 100, tol: float = 1e-6) -> T
     return median
 
 
-def initialize_(module: Autoencoder, init: str, sample: Tensor, generator: torch.Generator) -> None:
+def initialize_(
+    module: Autoencoder,
+    init: str,
+    sample: Tensor,
+    generator: torch.Generator,
+    wanted: Tensor | None = None,
+) -> None:
     """Fill the weights of `module` in place.
 
     Parameters
@@ -58,48 +66,74 @@ def initialize_(module: Autoencoder, init: str, sample: Tensor, generator: torch
         Scaled training rows.
     generator : torch.Generator
         Source of all randomness, on the CPU.
+    wanted : Tensor of shape (n_rows, n_outputs) or None, default=None
+        What is to be reconstructed of them; None for the rows themselves. Otherwise "data" takes
+        its mean for b_dec, and the encoder sees what a linear regression says of it.
     """
     module.activation.initialize_(generator)
+    wanted = sample if wanted is None else wanted
     if init == "paper":
-        _initialize_as_published(module, sample, generator)
+        _initialize_as_published(module, wanted, generator)
     else:
-        centre = sample.mean(0) if init == "data" else geometric_median(sample)
-        _initialize_from_data(module, init, sample, centre, generator)
+        find = geometric_median if init == "data_median" else partial(torch.mean, dim=0)
+        _initialize_from_data(module, init, sample, wanted, find, generator)
 
 
 @torch.no_grad()
 def _initialize_as_published(
-    module: Autoencoder, sample: Tensor, generator: torch.Generator
+    module: Autoencoder, wanted: Tensor, generator: torch.Generator
 ) -> None:
     """Weights as `torch.nn.Linear` draws them, those of the decoder in its set, and b_dec = 0."""
     fan_in = 1 / math.sqrt(module.encoder.weight.shape[1])
     module.encoder.weight.uniform_(-fan_in, fan_in, generator=generator)
     module.encoder.bias.uniform_(-fan_in, fan_in, generator=generator)
     module.decoder.bias.zero_()
-    module.decoder.initialize_("paper", sample, generator)
+    module.decoder.initialize_("paper", wanted, generator)
 
 
 @torch.no_grad()
 def _initialize_from_data(
-    module: Autoencoder, init: str, sample: Tensor, centre: Tensor, generator: torch.Generator
+    module: Autoencoder,
+    init: str,
+    sample: Tensor,
+    wanted: Tensor,
+    find_centre: Callable[[Tensor], Tensor],
+    generator: torch.Generator,
 ) -> None:
-    """Tied atoms around `centre`, scaled so that the first reconstructions fit."""
+    """Tied atoms around the centre, scaled so that the first reconstructions fit."""
+    centre = input_centre = find_centre(wanted)
     module.decoder.bias.copy_(centre)
-    module.decoder.initialize_(init, sample, generator)
-    module.encoder.weight.copy_(module.decoder.atoms)
+    module.decoder.initialize_(init, wanted, generator)
+    atoms: Tensor = module.decoder.atoms
+    if wanted is not sample:
+        input_centre, atoms = find_centre(sample), atoms @ regress(wanted, sample)
+    module.encoder.weight.copy_(atoms)
     # Pre-codes are W(x - centre), whether or not the encoder subtracts it.
-    module.encoder.bias.copy_(module.encoder.weight @ (module.offset - centre))
+    module.encoder.bias.copy_(module.encoder.weight @ (module.offset - input_centre))
     # Overlapping atoms overshoot: n_components / 2 n_features times for ReLU codes. One
     # least-squares factor (activations and, at first, decoders are positively homogeneous) puts
     # that right.
-    sample = sample[:4096]
+    sample, wanted = sample[:4096], wanted[:4096]
     was_training = module.training
     with Workspace().step():
         module.calibrate(sample)
         fitted = module.eval()(sample).reconstruction - centre
     module.train(was_training)
     energy = fitted.square().sum()
-    factor = ((sample - centre) * fitted).sum() / energy if energy > 0 else torch.ones(())
+    factor = ((wanted - centre) * fitted).sum() / energy if energy > 0 else torch.ones(())
     if factor > 0:
         module.encoder.weight.mul_(factor)
         module.encoder.bias.mul_(factor)
+
+
+def regress(wanted: Tensor, x: Tensor) -> Tensor:
+    """Coefficients of the linear regression of `wanted` on `x`: shape (n_outputs, n_features).
+
+    Directions in which `x` hardly varies are left out, as noise alone would decide on them.
+    """
+    dtype = x.dtype
+    x, wanted = (rows.double() - rows.double().mean(0) for rows in (x, wanted))
+    # A standard deviation of less than a thousandth of the largest.
+    inverse = torch.linalg.pinv(x.T @ x, rtol=1e-6, hermitian=True)
+    coefficients: Tensor = wanted.T @ x @ inverse
+    return coefficients.to(dtype)

@@ -1,6 +1,6 @@
 """Rows of an array or tensor in memory, fetched by index and moved to the device by batches."""
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 
 import numpy as np
 import torch
@@ -49,7 +49,7 @@ class ArraySource(Source):
 
     def batches(
         self, batch_size: int, seed: int | None, *, skip: int = 0, n_batches: int | None = None
-    ) -> Iterator[Tensor]:
+    ) -> Generator[Tensor]:
         """Batches fetched one by one: with the rows in memory a thread would gain nothing."""
         order = self._order(seed)
         for start in range(0, self.n_rows, batch_size)[skip:][:n_batches]:

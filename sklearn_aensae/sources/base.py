@@ -2,7 +2,7 @@
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 
 import torch
 from torch import Tensor
@@ -26,19 +26,27 @@ class Source(ABC):
     Parameters
     ----------
     n_features : int
-        Columns.
+        Columns of the features.
     n_samples : int or None
         Rows per epoch; None if nobody knows before the end.
     device : str
         Where batches go.
     dtype : torch.dtype
         What batches are converted to, on the device.
+    n_targets : int, default=0
+        Columns of the target that each row has to the right of its features.
     """
 
     def __init__(
-        self, n_features: int, n_samples: int | None, device: str, dtype: torch.dtype
+        self,
+        n_features: int,
+        n_samples: int | None,
+        device: str,
+        dtype: torch.dtype,
+        n_targets: int = 0,
     ) -> None:
         self.n_features = n_features
+        self.n_targets = n_targets
         self.n_samples = n_samples
         self.device = device
         self.dtype = dtype
@@ -72,7 +80,7 @@ class Source(ABC):
 
     def batches(
         self, batch_size: int, seed: int | None, *, skip: int = 0, n_batches: int | None = None
-    ) -> Iterator[Tensor]:
+    ) -> Generator[Tensor]:
         """Batches of one epoch: those after the first `skip`, and at most `n_batches` of them.
 
         Each is in memory that its user may change.

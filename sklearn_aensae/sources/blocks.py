@@ -10,7 +10,7 @@ from torch import Tensor
 from sklearn_aensae.sources.base import BUFFER_BYTES, Source, deal
 from sklearn_aensae.sources.shards import Shards
 
-__all__ = ["BLOCK_BYTES", "BlockSource"]
+__all__ = ["BLOCK_BYTES", "BlockSource", "rows_of_a_block"]
 
 BLOCK_BYTES = 2**22
 """Bytes that are read in one go: enough for the full speed of a disk."""
@@ -38,13 +38,20 @@ class BlockSource(Source):
         What batches are converted to, on the device.
     blocks : Tensor of shape (n_blocks,) or None
         Numbers of the blocks that count; None for all.
+    block_rows : int or None
+        Rows of a block; None for `BLOCK_BYTES` of them.
     """
 
     def __init__(
-        self, shards: Shards, device: str, dtype: torch.dtype, blocks: Tensor | None = None
+        self,
+        shards: Shards,
+        device: str,
+        dtype: torch.dtype,
+        blocks: Tensor | None = None,
+        block_rows: int | None = None,
     ) -> None:
         self.shards = shards
-        self.block_rows = max(1, BLOCK_BYTES * len(shards) // shards.nbytes)
+        self.block_rows = block_rows or rows_of_a_block(len(shards), shards.nbytes)
         if blocks is None:
             blocks = torch.arange(math.ceil(len(shards) / self.block_rows))
         self.blocks = blocks
@@ -102,7 +109,10 @@ class BlockSource(Source):
             )
         order = torch.randperm(len(self.blocks), generator=torch.Generator().manual_seed(seed))
         parts = (self.blocks[order[n_rest:].sort().values], self.blocks[order[:n_rest]])
-        train, rest = (BlockSource(self.shards, self.device, self.dtype, part) for part in parts)
+        train, rest = (
+            BlockSource(self.shards, self.device, self.dtype, part, self.block_rows)
+            for part in parts
+        )
         return train, rest
 
     def _rows(self, block: int) -> range:
@@ -123,3 +133,8 @@ class BlockSource(Source):
                 result[places[filled : filled + len(part)]] = part
                 filled += len(part)
         return torch.from_numpy(result)
+
+
+def rows_of_a_block(n_rows: int, n_bytes: int) -> int:
+    """Return how many of `n_rows` rows, which take `n_bytes`, make a block."""
+    return max(1, BLOCK_BYTES * n_rows // n_bytes)

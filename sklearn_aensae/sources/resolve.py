@@ -14,16 +14,18 @@ from sklearn_aensae.sources.blocks import BlockSource
 from sklearn_aensae.sources.shards import Rows, Shards, is_mapped
 from sklearn_aensae.sources.stream import Stream, StreamSource
 
-__all__ = ["as_source", "recognize"]
+__all__ = ["as_source", "is_stream", "recognize"]
 
 
-def recognize(X: Any) -> Any:
+def recognize(X: Any, name: str = "X") -> Any:
     """Recognise data that need not fit in memory; anything else is returned as it is.
 
     Parameters
     ----------
     X : object
         What `fit` was given.
+    name : str, default="X"
+        What messages call it.
 
     Returns
     -------
@@ -37,14 +39,13 @@ def recognize(X: Any) -> Any:
         If it is one of these, but with something wrong in it.
     """
     if isinstance(X, Path) or _is_path(X):
-        return Shards.open(Path(X))
+        return Shards.open(Path(X), name)
     if getattr(X, "ndim", 0) == 2 and is_mapped(X):
-        return Shards([X], ["X"])
+        return Shards([X], [name], name)
     if _is_list_of_matrices(X):
-        return Shards(
-            [_as_array(x, i) for i, x in enumerate(X)], [f"X[{i}]" for i in range(len(X))]
-        )
-    return Stream(X) if _is_stream(X) else X
+        names = [f"{name}[{i}]" for i in range(len(X))]
+        return Shards([_as_array(*pair) for pair in zip(X, names, strict=True)], names, name)
+    return Stream(X) if is_stream(X) else X
 
 
 def as_source(X: Rows | Stream, device: str, dtype: torch.dtype) -> Source:
@@ -85,19 +86,19 @@ def _is_list_of_matrices(X: Any) -> bool:
     )
 
 
-def _as_array(shard: Any, number: int) -> Any:
+def _as_array(shard: Any, name: str) -> Any:
     """Return a shard that numpy can read."""
     if not isinstance(shard, Tensor):
         return shard
     if shard.device.type != "cpu" or shard.dtype == torch.bfloat16:
         raise ValueError(
-            f"X[{number}] is a tensor of dtype {shard.dtype} on {shard.device}; in a list, tensors "
+            f"{name} is a tensor of dtype {shard.dtype} on {shard.device}; in a list, tensors "
             "must be on the CPU and of a type that numpy has. Join them with torch.cat."
         )
     return shard.detach().numpy()
 
 
-def _is_stream(X: Any) -> bool:
+def is_stream(X: Any) -> bool:
     """Whether `X` can be iterated over, but is neither an array of any kind nor a collection."""
     array_like = any(hasattr(X, name) for name in ("shape", "__array__", "__array_interface__"))
     collection = isinstance(X, str | bytes | Sequence | Mapping | Set)

@@ -37,12 +37,12 @@ class NpyFile:
     dtype: np.dtype[Any]
 
     @classmethod
-    def open(cls, path: Path) -> "NpyFile":
+    def open(cls, path: Path, title: str = "X") -> "NpyFile":
         """Read the header."""
         try:
             array = np.load(path, mmap_mode="r", allow_pickle=False)
         except (ValueError, OSError, EOFError) as error:
-            raise ValueError(f"X: {path} cannot be read as a .npy matrix: {error}") from error
+            raise ValueError(f"{title}: {path} cannot be read as a .npy matrix: {error}") from error
         return cls(path, array.shape, array.dtype)
 
     def __getitem__(self, rows: slice) -> Array:
@@ -63,6 +63,8 @@ class Shards:
         Real matrices with as many features each.
     names : sequence of str
         What messages call each of them.
+    title : str, default="X"
+        What messages call all of them.
 
     Raises
     ------
@@ -70,32 +72,35 @@ class Shards:
         If a shard is not such a matrix, or all of them have no row.
     """
 
-    def __init__(self, shards: Sequence[Array | NpyFile], names: Sequence[str]) -> None:
+    def __init__(
+        self, shards: Sequence[Array | NpyFile], names: Sequence[str], title: str = "X"
+    ) -> None:
         self.shards = list(shards)
         self.names = list(names)
+        self.title = title
         for shard, name in zip(self.shards, self.names, strict=True):
-            _check_shard(shard, name, self.shards[0], self.names[0])
+            _check_shard(shard, f"{title}: {name}", self.shards[0], self.names[0])
         self.stops = list(accumulate(shard.shape[0] for shard in self.shards))
         self.n_features = self.shards[0].shape[1]
         self.shape = (self.stops[-1], self.n_features)
         if 0 in self.shape:
             raise ValueError(
-                f"Found {self.shape[0]} sample(s) and {self.shape[1]} feature(s) in X while a "
-                "minimum of 1 is required."
+                f"Found {self.shape[0]} sample(s) and {self.shape[1]} feature(s) in {title} while "
+                "a minimum of 1 is required."
             )
         common = np.result_type(*(shard.dtype for shard in self.shards)).newbyteorder("=")
         self.dtype = common if common in FLOATS else np.dtype(np.float64)
         self.nbytes = self.shape[0] * self.shape[1] * self.dtype.itemsize
 
     @classmethod
-    def open(cls, path: Path) -> "Shards":
+    def open(cls, path: Path, title: str = "X") -> "Shards":
         """Matrices of a folder of .npy files, in the order of their names, or of one file."""
         if not path.exists():
-            raise FileNotFoundError(f"X is the path {path}, which does not exist.")
+            raise FileNotFoundError(f"{title} is the path {path}, which does not exist.")
         files = sorted(path.glob("*.npy")) if path.is_dir() else [path]
         if not files:
-            raise ValueError(f"X is the folder {path}, which holds no .npy file.")
-        return cls([NpyFile.open(file) for file in files], [file.name for file in files])
+            raise ValueError(f"{title} is the folder {path}, which holds no .npy file.")
+        return cls([NpyFile.open(file, title) for file in files], [f.name for f in files], title)
 
     def __len__(self) -> int:
         """Rows of all shards."""
@@ -118,7 +123,7 @@ class Shards:
             shard = self.shards[index]
             offset = self.stops[index] - shard.shape[0]
             part = shard[start - offset : stop - offset]
-            _check_finite(part, self.names[index], start - offset)
+            _check_finite(part, self.title, self.names[index], start - offset)
             yield part
             start += len(part)
             index += 1
@@ -158,21 +163,21 @@ def _check_shard(
     """Refuse what is not a real matrix with as many features as the first shard."""
     if len(shard.shape) != 2:
         raise ValueError(
-            f"X: {name} has {len(shard.shape)} dimensions, shape {tuple(shard.shape)}; expected a "
+            f"{name} has {len(shard.shape)} dimensions, shape {tuple(shard.shape)}; expected a "
             "matrix with one row per sample (a token, say). Reshape it with "
             "reshape(-1, n_features)."
         )
     if shard.dtype.kind not in "fiub":
         raise ValueError(
-            f"X: {name} has dtype {shard.dtype}; expected real numbers, such as float16 or float32."
+            f"{name} has dtype {shard.dtype}; expected real numbers, such as float16 or float32."
         )
     if shard.shape[1] != first.shape[1]:
         raise ValueError(
-            f"X: {name} has {shard.shape[1]} features, but {first_name} has {first.shape[1]}."
+            f"{name} has {shard.shape[1]} features, but {first_name} has {first.shape[1]}."
         )
 
 
-def _check_finite(part: Array, name: str, start: int) -> None:
+def _check_finite(part: Array, title: str, name: str, start: int) -> None:
     """Refuse NaN and infinity, and say where they are."""
     if part.dtype == np.float16:
         # An exponent of ones; numpy's isfinite is 15 times slower in half precision.
@@ -181,4 +186,4 @@ def _check_finite(part: Array, name: str, start: int) -> None:
         finite = part.dtype.kind != "f" or np.isfinite(part).all()
     if not finite:
         row = start + int(np.flatnonzero(~np.isfinite(part).all(axis=1))[0])
-        raise ValueError(f"Input X contains NaN or infinity, first in row {row} of {name}.")
+        raise ValueError(f"Input {title} contains NaN or infinity, first in row {row} of {name}.")

@@ -12,7 +12,7 @@ from torch import Tensor
 from sklearn_aensae._devices import move
 from sklearn_aensae.sources.base import BUFFER_BYTES, Source, deal
 
-__all__ = ["Stream", "StreamSource"]
+__all__ = ["Stream", "StreamSource", "as_matrix"]
 
 BUFFER_ROWS = 2**18
 """Most rows in a buffer, however few features they have: an order is drawn before they come."""
@@ -20,6 +20,8 @@ BUFFER_ROWS = 2**18
 
 class Stream:
     """Blocks of an iterable as checked tensors; the first ones can be looked at in advance.
+
+    A subclass may read other blocks, with `n_targets` columns of targets on the right.
 
     Parameters
     ----------
@@ -33,6 +35,8 @@ class Stream:
         If there is no row, or when a block is no finite real matrix with as many features as
         the first, at least one.
     """
+
+    n_targets: int = 0
 
     def __init__(self, blocks: Iterable[Any]) -> None:
         self._blocks = blocks
@@ -73,7 +77,7 @@ class Stream:
 
     def _check(self, blocks: Iterator[Any]) -> Iterator[Tensor]:
         """Blocks as tensors of their own, as whoever yields them may fill the same array again."""
-        for number, checked in enumerate(map(_as_matrix, blocks, count())):
+        for number, checked in enumerate(map(self._read, blocks, count())):
             if self.n_features == -1:
                 self.n_features = checked.shape[1]
             if not checked.shape[1]:
@@ -86,6 +90,10 @@ class Stream:
             if len(checked):
                 self._n_rows += len(checked)
                 yield checked
+
+    def _read(self, block: Any, number: int) -> Tensor:
+        """Copy a block into a tensor."""
+        return as_matrix(block, number)
 
 
 class StreamSource(Source):
@@ -104,7 +112,8 @@ class StreamSource(Source):
     """
 
     def __init__(self, stream: Stream, device: str, dtype: torch.dtype) -> None:
-        super().__init__(stream.n_features, None, device, dtype)
+        n_targets = stream.n_targets
+        super().__init__(stream.n_features - n_targets, None, device, dtype, n_targets)
         self.stream = stream
 
     def chunks(
@@ -114,7 +123,7 @@ class StreamSource(Source):
         chunks = self._until(stop)
         if seed is not None:
             generator = torch.Generator().manual_seed(seed)
-            size = BUFFER_BYTES // (self.n_features * self.dtype.itemsize)
+            size = BUFFER_BYTES // (self.stream.n_features * self.dtype.itemsize)
             size = min(max(1, size), BUFFER_ROWS)
             chunks = _shuffle(chunks, size, stop, batch_size, generator)
         for chunk in chunks:
@@ -182,7 +191,7 @@ def _shuffle(
             yield buffer[part]
 
 
-def _as_matrix(block: Any, number: int) -> Tensor:
+def as_matrix(block: Any, number: int, name: str = "X") -> Tensor:
     """Copy a block into a tensor, if it is a finite real matrix."""
     if isinstance(block, Tensor):
         rows = block.detach().clone()
@@ -190,14 +199,15 @@ def _as_matrix(block: Any, number: int) -> Tensor:
         array = np.array(block)
         if array.dtype.kind not in "fiub":
             raise ValueError(
-                f"X: block {number} has dtype {array.dtype}; expected a matrix of real numbers."
+                f"{name}: block {number} has dtype {array.dtype}; expected a matrix of real "
+                "numbers."
             )
         rows = torch.from_numpy(array.astype(array.dtype.newbyteorder("="), copy=False))
     if rows.ndim != 2:
         raise ValueError(
-            f"X: block {number} has {rows.ndim} dimensions, shape {tuple(rows.shape)}; expected "
-            "a matrix with one row per sample (a token, say)."
+            f"{name}: block {number} has {rows.ndim} dimensions, shape {tuple(rows.shape)}; "
+            "expected a matrix with one row per sample (a token, say)."
         )
     if rows.is_complex() or not bool(rows.isfinite().all()):
-        raise ValueError(f"X: block {number} contains NaN, infinity or complex numbers.")
+        raise ValueError(f"{name}: block {number} contains NaN, infinity or complex numbers.")
     return rows

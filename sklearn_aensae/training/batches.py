@@ -55,10 +55,10 @@ class Batches:
         self.skip = skip
         self.n_steps = n_steps
         self.repeat = repeat
-        self._running: Generator[tuple[Tensor, None]] | None = None
+        self._running: Generator[tuple[Tensor, Tensor]] | None = None
 
-    def __iter__(self) -> Generator[tuple[Tensor, None]]:
-        """Yield (batch, None), the pairs that skorch unpacks into X and y."""
+    def __iter__(self) -> Generator[tuple[Tensor, Tensor]]:
+        """Yield rows and what is to be reconstructed of them: what skorch calls X and y."""
         self.close()
         self._running = self._iterate()
         return self._running
@@ -69,7 +69,7 @@ class Batches:
             self._running.close()
             self._running = None
 
-    def _iterate(self) -> Generator[tuple[Tensor, None]]:
+    def _iterate(self) -> Generator[tuple[Tensor, Tensor]]:
         """One epoch, or all passes if they are to be repeated."""
         while self.n_steps != 0:
             seed = None if self.seed is None else self.seed + self.epoch
@@ -77,7 +77,7 @@ class Batches:
             for batch in self._pass(seed):
                 if self.n_steps is not None:
                     self.n_steps -= 1
-                yield self.scaling.scale_(batch), None
+                yield self.scaling.prepare_(batch, self.source.n_targets)
             if not self.repeat:
                 return
 

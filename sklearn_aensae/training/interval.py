@@ -52,27 +52,29 @@ class Interval:
         return len(self.values)
 
     @torch.no_grad()
-    def add(self, x: Tensor, output: SAEOutput, loss: Tensor, terms: dict[str, Tensor]) -> None:
-        """Take in one step: its scaled batch, what came of it, its loss and the loss's terms."""
+    def add(
+        self, wanted: Tensor, output: SAEOutput, loss: Tensor, terms: dict[str, Tensor]
+    ) -> None:
+        """Take in one step: what was wanted, what came of it, its loss and the loss's terms."""
         if len(self) % SAMPLE_STEPS == 0:
-            self._sample(x[:SAMPLE_ROWS], output)
+            self._sample(wanted[:SAMPLE_ROWS], output)
         self.names = ["loss", *terms]
         self.values.append((loss, *terms.values()))
-        self.n_rows.append(len(x))
+        self.n_rows.append(len(wanted))
         self.n_sparse += output.codes.is_sparse
 
-    def _sample(self, x: Tensor, output: SAEOutput) -> None:
+    def _sample(self, wanted: Tensor, output: SAEOutput) -> None:
         """Take in the L0 of a batch, and some of its rows with their reconstruction."""
         if self.shift is None or self.total is None:
             # Deviations from a point near the mean: squares far from the origin lose digits.
-            self.shift = x.mean(0)
+            self.shift = wanted.mean(0)
             self.total = torch.zeros_like(self.shift)
-        deviation = x - self.shift
+        deviation = wanted - self.shift
         self.total += deviation.sum(0)
-        error = x - output.reconstruction[: len(x)]
+        error = wanted - output.reconstruction[: len(wanted)]
         norms = [torch.linalg.vector_norm(part) for part in (error, deviation)]
-        self.samples.append(torch.stack([*norms, output.codes.l0().to(x.dtype)]))
-        self.n_sampled += len(x)
+        self.samples.append(torch.stack([*norms, output.codes.l0().to(wanted.dtype)]))
+        self.n_sampled += len(wanted)
 
     def summary(self) -> Summary:
         """Read the device, once."""

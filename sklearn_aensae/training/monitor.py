@@ -56,7 +56,7 @@ class Monitor(Callback):
         """Take in a step, and write a row when one is due."""
         if not training:
             return
-        self.interval_.add(batch[0], kwargs["y_pred"], kwargs["loss"], net.criterion_.last_values)
+        self.interval_.add(batch[1], kwargs["y_pred"], kwargs["loss"], net.criterion_.last_values)
         if net.n_steps_ % self.interval == 0:
             self._write_row(net)
 

@@ -77,7 +77,7 @@ class SAENet(NeuralNet):
         self, y_pred: Any, y_true: Any, X: Tensor | None = None, training: bool = False
     ) -> Tensor:
         """Value of the objective on a batch."""
-        loss: Tensor = self.criterion_(X, y_pred, self.module_)
+        loss: Tensor = self.criterion_(X, y_pred._replace(target=y_true), self.module_)
         return loss
 
     def fit_loop(self, X: Batches, y: Any = None, **fit_params: Any) -> "SAENet":

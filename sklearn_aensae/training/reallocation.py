@@ -71,7 +71,7 @@ class Reallocation(Callback):
             return
         output = kwargs["y_pred"]
         with torch.no_grad():
-            errors = (batch[0] - output.reconstruction).square().mean(1)
+            errors = (batch[1] - output.reconstruction).square().mean(1)
             gather_(tree, output.codes, errors)
             if step == self.stop or self.is_due(step):
                 self._reallocate(tree, net.module_.tracker.dead(), step)

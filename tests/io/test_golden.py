@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from helpers import given
 
 from sklearn_aensae import all_saes, load
 from sklearn_aensae.io._folder import FORMAT_VERSION
@@ -32,7 +33,7 @@ def test_golden(folder):
         np.testing.assert_allclose(getattr(sae, name), value, atol=1e-6, err_msg=name)
     assert sae.history_ == expected["history"]
     n_steps = sae.n_steps_
-    sae.partial_fit(X)
+    sae.partial_fit(*given(sae, X))
     assert sae.n_steps_ == n_steps + 3
     assert np.isfinite(sae.components_).all()
 

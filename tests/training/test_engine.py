@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 import torch
-from helpers import SAES, make_data, quick
+from helpers import SAES, given, make_data, quick
 from skorch.callbacks import (
     Callback,
     Checkpoint,
@@ -30,8 +30,9 @@ def reads_per_fit(cls, n_steps):
     sae = quick(cls, batch_size=4, max_epochs=1, log_interval=0.5)
     if "adaptation_start" in cls.__dataclass_fields__:
         sae.set_params(adaptation_start=0)
+    X = make_data(n_samples=n_steps * 4)
     with count_host_reads() as counter:
-        sae.fit(make_data(n_samples=n_steps * 4))
+        sae.fit(*given(cls, X))
     return counter.n_reads
 
 
@@ -149,12 +150,12 @@ class PressCtrlC(Callback):
 def test_ctrl_c_leaves_a_usable_estimator(cls):
     sae = quick(cls, max_epochs=1000, callbacks=[PressCtrlC(6)])
     with pytest.warns(TrainingInterruptedWarning, match="interrupted after 6 steps"):
-        sae.fit(X)
+        sae.fit(*given(cls, X))
     assert sae.n_steps_ == 6
     assert sae.history_["step"][-1] == 6
     assert np.isfinite(sae.transform(X)).all()
     np.testing.assert_allclose(np.linalg.norm(sae.components_, axis=1), 1, rtol=1e-5)
-    assert sae.set_params(callbacks=[], max_epochs=2).fit(X).n_iter_ == 2
+    assert sae.set_params(callbacks=[], max_epochs=2).fit(*given(cls, X)).n_iter_ == 2
 
 
 def test_fit_in_a_thread_that_may_not_set_signal_handlers():
@@ -180,11 +181,11 @@ class Poison(Callback):
 def test_divergence_names_the_step_and_keeps_good_weights(cls):
     sae = quick(cls, max_epochs=10, log_interval=5, callbacks=[Poison(12)])
     with pytest.raises(DivergenceError, match=r"step 13 .*reconstruction.*learning_rate") as error:
-        sae.fit(X)
+        sae.fit(*given(cls, X))
     assert "weights of step 10" in str(error.value)
     assert sae.n_steps_ == 10
     assert sae.history_["step"] == [5, 10]
-    same = quick(cls, max_steps=10, lr_decay=0, lr_warmup=2).fit(X)
+    same = quick(cls, max_steps=10, lr_decay=0, lr_warmup=2).fit(*given(cls, X))
     assert np.isfinite(sae.transform(X)).all()
     assert sae.components_.shape == same.components_.shape
 

@@ -27,7 +27,7 @@ class GateReconstruction(Term):
     is_penalty: ClassVar[bool] = False
 
     def forward(self, x: Tensor, output: SAEOutput, module: Autoencoder) -> Tensor:
-        """Mean of (x - frozen decoder(gates))^2."""
+        """Mean of (what is wanted - frozen decoder(gates))^2."""
         frozen = {name: p.detach() for name, p in module.decoder.named_parameters()}
         reconstruction = functional_call(module.decoder, frozen, (output.codes.gates,))
-        return mean_squared_error(reconstruction, x)
+        return mean_squared_error(reconstruction, output.wanted(x))

@@ -13,5 +13,5 @@ class MSE(Term):
     """Squared error, mean over the batch and over features."""
 
     def forward(self, x: Tensor, output: SAEOutput, module: Autoencoder) -> Tensor:
-        """Mean of (x - reconstruction)^2."""
-        return mean_squared_error(output.reconstruction, x)
+        """Mean of (what is wanted - reconstruction)^2."""
+        return mean_squared_error(output.reconstruction, output.wanted(x))

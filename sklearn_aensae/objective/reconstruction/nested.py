@@ -55,7 +55,7 @@ class Nested(Term):
 
     def forward(self, x: Tensor, output: SAEOutput, module: Autoencoder) -> Tensor:
         """Weighted sum of the levels' mean squared errors."""
-        decoder = module.decoder
+        decoder, wanted = module.decoder, output.wanted(x)
         prefixes = decoder.prefixes(output.codes, self.bounds)
         if self.detached:
             earlier = functional.pad(prefixes[:-1], (0, 0, 0, 0, 1, 0))
@@ -63,5 +63,5 @@ class Nested(Term):
             prefixes = prefixes + (earlier.detach() - earlier)
         error = x.new_zeros(())
         for level_weight, prefix in zip(self.level_weights, prefixes, strict=True):
-            error = error + level_weight * mean_squared_error(prefix + decoder.bias, x)
+            error = error + level_weight * mean_squared_error(prefix + decoder.bias, wanted)
         return error
