@@ -76,7 +76,7 @@ class AuxK(DeadTerm):
         self, k: int, output: SAEOutput, module: Autoencoder
     ) -> Callable[[Tensor], Selected]:
         """Return what chooses `k` dead components per row, block of rows after block of rows."""
-        if module.decoder.keeps_unit_norms:
+        if module.decoder.has_unit_atoms:
             return lambda block: select_top(block, k)
         # What counts is what a component would add, whoever of the two has the norm.
         norms = module.decoder.norms().detach()[self.dead_indices]
