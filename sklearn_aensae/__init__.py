@@ -19,6 +19,7 @@ from sklearn_aensae.estimators import (
     MatryoshkaL1SAE,
     MatryoshkaSAE,
     MutualChoiceSAE,
+    PolySAE,
     TopKSAE,
     TreeSAE,
 )
@@ -39,6 +40,7 @@ __all__ = [
     "MatryoshkaL1SAE",
     "MatryoshkaSAE",
     "MutualChoiceSAE",
+    "PolySAE",
     "TopKSAE",
     "TreeSAE",
     "all_saes",

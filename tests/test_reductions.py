@@ -17,6 +17,7 @@ from sklearn_aensae import (
     MatryoshkaL1SAE,
     MatryoshkaSAE,
     MutualChoiceSAE,
+    PolySAE,
     TopKSAE,
     TreeSAE,
 )
@@ -55,6 +56,20 @@ REDUCTIONS = [
     (MatryoshkaSAE, {"widths": [24]}, BatchTopKSAE, {}),
     (MatryoshkaSAE, {"beta": 0.0}, BatchTopKSAE, {}),
     (MatryoshkaL1SAE, {"beta": 0.0}, L1SAE, {}),
+    # At first both decoders are the same; they are trained differently, so both are at rest.
+    (
+        PolySAE,
+        {"order": 1, "callbacks": [Freezer("decoder.*")]},
+        TopKSAE,
+        {"callbacks": [Freezer("decoder.*")]},
+    ),
+    # While all interactions are 0, nothing moves their factors.
+    (
+        PolySAE,
+        {"order": 3, "callbacks": [Freezer("decoder.maps.[12]")]},
+        PolySAE,
+        {"order": 1},
+    ),
     (TreeSAE, {"layer_sizes": (1.0,), "layer_k": (1.0,)}, TopKSAE, {}),
 ]
 
@@ -77,6 +92,7 @@ def test_reduction(cls, params, simpler, simpler_params):
         (AdaptiveElasticNetSAE, ADAPT_AT_ONCE | {"lambda_2": 0.1}),
         (TopKSAE, {"k": 3}),
         (FeatureChoiceSAE, {"k": 3}),
+        (PolySAE, {"k": 24, "order": 1, "dead_features": None}),
     ],
 )
 def test_without_the_reduction_they_differ(cls, params):
@@ -86,3 +102,9 @@ def test_without_the_reduction_they_differ(cls, params):
     second = quick(L1SAE, max_epochs=10, lambda_1=0.1).fit(X)
     first.fit(X)
     assert np.abs(first.components_ - second.components_).max() > 1e-3
+
+
+def test_interactions_make_a_difference():
+    params = {"callbacks": [Freezer("decoder.bias")], "max_epochs": 10}
+    first, second = (quick(PolySAE, order=order, **params).fit(X) for order in (1, 2))
+    assert np.abs(first.transform(X) - second.transform(X)).max() > 1e-3

@@ -12,6 +12,7 @@ from sklearn_aensae.estimators._l1 import L1SAE
 from sklearn_aensae.estimators._matryoshka import MatryoshkaSAE
 from sklearn_aensae.estimators._matryoshka_l1 import MatryoshkaL1SAE
 from sklearn_aensae.estimators._mutual_choice import MutualChoiceSAE
+from sklearn_aensae.estimators._poly import PolySAE
 from sklearn_aensae.estimators._topk import TopKSAE
 from sklearn_aensae.estimators._tree import TreeSAE
 
@@ -28,6 +29,7 @@ __all__ = [
     "MatryoshkaL1SAE",
     "MatryoshkaSAE",
     "MutualChoiceSAE",
+    "PolySAE",
     "TopKSAE",
     "TreeSAE",
 ]

@@ -27,7 +27,7 @@ def write_fitted(estimator: "BaseSAE") -> None:
     net = estimator.net_
     module, scale = net.module_, estimator._scaling.factor
     tracker = module.tracker
-    estimator.components_ = to_array(module.decoder.atoms)
+    estimator.components_ = to_array(module.decoder.dictionary())
     estimator.encoder_weights_ = to_array(module.encoder.weight)
     estimator.encoder_bias_ = to_array(module.encoder.bias) / scale
     estimator.decoder_bias_ = to_array(module.decoder.bias) / scale

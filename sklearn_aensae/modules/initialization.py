@@ -86,7 +86,7 @@ def _initialize_from_data(
     """Tied atoms around `centre`, scaled so that the first reconstructions fit."""
     module.decoder.bias.copy_(centre)
     module.decoder.initialize_(init, sample, generator)
-    module.encoder.weight.copy_(module.decoder.atoms)
+    module.encoder.weight.copy_(module.decoder.dictionary())
     module.encoder.bias.zero_()
     # Overlapping atoms overshoot: n_components / 2 n_features times for ReLU codes. One
     # least-squares factor (activations and, at first, decoders are positively homogeneous) puts

@@ -2,5 +2,6 @@
 
 from sklearn_aensae.modules.decoders.base import Decoder
 from sklearn_aensae.modules.decoders.linear import LinearDecoder
+from sklearn_aensae.modules.decoders.polynomial import PolynomialDecoder
 
-__all__ = ["Decoder", "LinearDecoder"]
+__all__ = ["Decoder", "LinearDecoder", "PolynomialDecoder"]
