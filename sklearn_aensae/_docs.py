@@ -189,7 +189,8 @@ verbose : bool, default=False
 """,
     "{shared_attributes}": """
 components_ : ndarray of shape (n_components, n_features)
-    Atoms: unit-norm rows. The reconstruction is `codes @ components_ + decoder_bias_`.
+    Atoms as rows, of unit norm but for `PolySAE`. The reconstruction is
+    `codes @ components_ + decoder_bias_`; of a `PolySAE`, this is the linear part.
 encoder_weights_ : ndarray of shape (n_components, n_features)
     Pre-codes are `(X - encoder_offset_) @ encoder_weights_.T + encoder_bias_`.
 encoder_bias_ : ndarray of shape (n_components,)

@@ -18,6 +18,7 @@ from sklearn_aensae import (
     MatryoshkaL1SAE,
     MatryoshkaSAE,
     MutualChoiceSAE,
+    PolySAE,
     TopKSAE,
     Transcoder,
     TreeSAE,
@@ -66,6 +67,20 @@ REDUCTIONS = [
     (MatryoshkaSAE, {"widths": [24]}, BatchTopKSAE, {}),
     (MatryoshkaSAE, {"beta": 0.0}, BatchTopKSAE, {}),
     (MatryoshkaL1SAE, {"beta": 0.0}, L1SAE, {}),
+    # At first both decoders are the same; they are trained differently, so both are at rest.
+    (
+        PolySAE,
+        {"order": 1, "callbacks": [Freezer("decoder.*")]},
+        TopKSAE,
+        {"callbacks": [Freezer("decoder.*")]},
+    ),
+    # While all interactions are 0, nothing moves their factors.
+    (
+        PolySAE,
+        {"order": 3, "callbacks": [Freezer("decoder.maps.[12]")]},
+        PolySAE,
+        {"order": 1},
+    ),
     (TreeSAE, {"layer_sizes": (1.0,), "layer_k": (1.0,)}, TopKSAE, {}),
 ]
 
@@ -89,6 +104,7 @@ def test_reduction(cls, params, simpler, simpler_params):
         (DecoderNormL1SAE, {}),
         (TopKSAE, {"k": 3}),
         (FeatureChoiceSAE, {"k": 3}),
+        (PolySAE, {"k": 24, "order": 1, "dead_features": None}),
     ],
 )
 def test_without_the_reduction_they_differ(cls, params):
@@ -112,3 +128,9 @@ def test_a_transcoder_of_x_to_x_is_the_autoencoder_whose_offset_is_zero(params):
     # A bias that learns is subtracted by one of them only.
     moving = quick(Transcoder, max_epochs=6).fit(X, X), quick(TopKSAE, max_epochs=6).fit(X)
     assert np.abs(moving[0].components_ - moving[1].components_).max() > 1e-3
+
+
+def test_interactions_make_a_difference():
+    params = {"callbacks": [Freezer("decoder.bias")], "max_epochs": 10}
+    first, second = (quick(PolySAE, order=order, **params).fit(X) for order in (1, 2))
+    assert np.abs(first.transform(X) - second.transform(X)).max() > 1e-3

@@ -54,7 +54,7 @@ class Ghost(DeadTerm):
             x - module.offset.detach(), weight.index_select(0, dead), bias.index_select(0, dead)
         )
         largest = pre_codes.detach().amax(1, keepdim=True)
-        ghosts = torch.exp(pre_codes - largest) @ module.decoder.atoms.index_select(0, dead)
+        ghosts = torch.exp(pre_codes - largest) @ module.decoder.dictionary().index_select(0, dead)
         norms = torch.linalg.vector_norm(ghosts.detach(), dim=1, keepdim=True)
         lengths = torch.linalg.vector_norm(residual, dim=1, keepdim=True)
         scaled = ghosts * (lengths / (2 * norms).clamp(min=SMALLEST))

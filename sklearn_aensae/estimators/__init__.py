@@ -13,6 +13,7 @@ from sklearn_aensae.estimators._l1 import L1SAE
 from sklearn_aensae.estimators._matryoshka import MatryoshkaSAE
 from sklearn_aensae.estimators._matryoshka_l1 import MatryoshkaL1SAE
 from sklearn_aensae.estimators._mutual_choice import MutualChoiceSAE
+from sklearn_aensae.estimators._poly import PolySAE
 from sklearn_aensae.estimators._topk import TopKSAE
 from sklearn_aensae.estimators._transcoder import Transcoder
 from sklearn_aensae.estimators._tree import TreeSAE
@@ -31,6 +32,7 @@ __all__ = [
     "MatryoshkaL1SAE",
     "MatryoshkaSAE",
     "MutualChoiceSAE",
+    "PolySAE",
     "TopKSAE",
     "Transcoder",
     "TreeSAE",

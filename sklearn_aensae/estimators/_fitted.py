@@ -35,7 +35,7 @@ def write_fitted(estimator: "BaseSAE") -> None:
     net = estimator.net_
     module, scale = read_module(estimator), estimator._scaling.factor
     tracker = module.tracker
-    estimator.components_ = to_array(module.decoder.atoms)
+    estimator.components_ = to_array(module.decoder.dictionary())
     estimator.encoder_weights_ = to_array(module.encoder.weight)
     estimator.encoder_bias_ = to_array(module.encoder.bias) / scale
     estimator.encoder_offset_ = to_array(module.offset) / scale

@@ -92,7 +92,7 @@ class Autoencoder(nn.Module):
         folded = copy.deepcopy(self).requires_grad_(False)
         encoder, decoder = folded.encoder, folded.decoder
         norms = decoder.norms()
-        decoder.atoms.div_(norms.clamp(min=1e-12).unsqueeze(1))
+        decoder.get_parameter("atoms").div_(norms.clamp(min=1e-12).unsqueeze(1))
         decoder.bias.div_(target_factor)
         encoder.weight.mul_(norms.unsqueeze(1) / target_factor)
         encoder.bias.mul_(norms / target_factor)

@@ -104,7 +104,7 @@ def _initialize_from_data(
     centre = input_centre = find_centre(wanted)
     module.decoder.bias.copy_(centre)
     module.decoder.initialize_(init, wanted, generator)
-    atoms: Tensor = module.decoder.atoms
+    atoms = module.decoder.dictionary()
     if wanted is not sample:
         input_centre, atoms = find_centre(sample), atoms @ regress(wanted, sample)
     module.encoder.weight.copy_(atoms)

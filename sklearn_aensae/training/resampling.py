@@ -142,7 +142,7 @@ def restart_(
     inputs : Tensor of shape (n, n_features)
         Their inputs less the encoder's offset, none of them 0.
     """
-    encoder, tracker = module.encoder, module.tracker
+    encoder, tracker, atoms = module.encoder, module.tracker, module.decoder.get_parameter("atoms")
     alive = tracker.samples_since_fired < tracker.window
     norms = torch.linalg.vector_norm(encoder.weight, dim=1)
     # Without a live one, a mean over them would be 0 / 0.
@@ -151,10 +151,10 @@ def restart_(
     directions = inputs / torch.linalg.vector_norm(inputs, dim=1, keepdim=True)
     encoder.weight.index_copy_(0, dead, SHRINKAGE * norm * directions)
     encoder.bias.index_fill_(0, dead, 0)
-    module.decoder.atoms.index_copy_(0, dead, directions)
+    atoms.index_copy_(0, dead, directions)
     module.activation.reset_(dead)
     tracker.samples_since_fired.index_fill_(0, dead, 0)
-    own = [encoder.weight, encoder.bias, module.decoder.atoms, *module.activation.parameters()]
+    own = [encoder.weight, encoder.bias, atoms, *module.activation.parameters()]
     for parameter in own:
         for moment in optimizer.state[parameter].values():
             if isinstance(moment, Tensor) and moment.shape == parameter.shape:

@@ -2,8 +2,10 @@
 
 from sklearn_aensae.modules.decoders.base import Decoder
 from sklearn_aensae.modules.decoders.linear import LinearDecoder
+from sklearn_aensae.modules.decoders.polynomial import PolynomialDecoder
 
 __all__ = ["Decoder", "LinearDecoder"]
 from sklearn_aensae.modules.decoders.free import FreeDecoder
 
 __all__ = ["FreeDecoder", "LinearDecoder"]
+__all__ = ["Decoder", "LinearDecoder", "PolynomialDecoder"]

@@ -15,22 +15,19 @@ __all__ = ["Decoder"]
 class Decoder(nn.Module, ABC):
     """Turns codes into reconstructions: a function of the codes, plus a bias.
 
-    A variant says what its `atoms` and its `bias` are, how weights begin (`initialize_`) and what
-    holds for them after each optimiser step (`constrain_`); one that is not linear also says what
-    it makes of codes (`decode`).
+    A variant says what its `bias` and its `dictionary` are, how weights begin (`initialize_`) and
+    what holds for them after each optimiser step (`constrain_`); one that is not linear also says
+    what it makes of codes (`decode`).
     """
 
-    is_linear: ClassVar[bool] = True
-    """Whether codes are decoded as their product with the atoms."""
+    is_linear: bool = True
+    """Whether codes are decoded as their product with the dictionary."""
 
     has_unit_atoms: ClassVar[bool] = False
     """Whether atoms have unit norm. If not, penalties on codes say nothing about their effect."""
 
     folds_norms: ClassVar[bool] = False
     """Whether users see atoms of unit norm, and codes times the norms that training leaves free."""
-
-    atoms: Tensor
-    """Shape (n_components, n_features): what one unit of each code adds, to first order."""
 
     bias: nn.Parameter
     """Shape (n_features,): the reconstruction without codes. The encoder subtracts it, too."""
@@ -39,13 +36,17 @@ class Decoder(nn.Module, ABC):
         """Reconstructions of shape (batch, n_features)."""
         return self.decode(codes).add_(self.bias)
 
+    @abstractmethod
+    def dictionary(self) -> Tensor:
+        """Atoms as rows, (n_components, n_features): what a unit of code adds, to first order."""
+
     def decode(self, codes: Codes) -> Tensor:
         """Reconstructions without the bias, a new tensor of shape (batch, n_features)."""
-        return codes.decode(self.atoms)
+        return codes.decode(self.dictionary())
 
     def norms(self) -> Tensor:
         """Norm of each atom, differentiable: shape (n_components,)."""
-        norms: Tensor = torch.linalg.vector_norm(self.atoms, dim=1)
+        norms: Tensor = torch.linalg.vector_norm(self.dictionary(), dim=1)
         return norms
 
     def prefixes(self, codes: Codes, bounds: Sequence[int]) -> Tensor:
@@ -67,7 +68,7 @@ class Decoder(nn.Module, ABC):
                 f"{type(self).__name__} is not linear in the codes, so that groups of components "
                 "do not add up; nested errors need a linear decoder."
             )
-        return prefix_reconstructions(codes, self.atoms, bounds)
+        return prefix_reconstructions(codes, self.dictionary(), bounds)
 
     @abstractmethod
     def initialize_(self, init: str, sample: Tensor, generator: torch.Generator) -> None:

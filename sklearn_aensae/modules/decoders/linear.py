@@ -27,6 +27,10 @@ class LinearDecoder(Decoder):
         self.atoms = nn.Parameter(torch.empty(n_components, n_features))
         self.bias = nn.Parameter(torch.zeros(n_features))
 
+    def dictionary(self) -> Tensor:
+        """Atoms as rows, shape (n_components, n_features)."""
+        return self.atoms
+
     def initialize_(self, init: str, sample: Tensor, generator: torch.Generator) -> None:
         """Draw atoms: random directions, or normalised from `torch.nn.Linear`'s range."""
         if init == "paper":

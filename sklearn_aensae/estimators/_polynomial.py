@@ -1,0 +1,125 @@
+"""What estimators with a polynomial decoder share: its ranks, and how to read interactions."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Annotated
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from sklearn.utils.validation import check_is_fitted
+
+from sklearn_aensae.estimators._base import BaseSAE
+from sklearn_aensae.estimators._build import Plan
+from sklearn_aensae.estimators._fitted import to_array
+from sklearn_aensae.modules.decoders import PolynomialDecoder
+from sklearn_aensae.params import AtLeast, OneOf, Where
+
+__all__ = ["PolynomialSAE"]
+
+RANK = 64
+"""Rank of the square and the cubic term: published for GPT-2 small."""
+
+RANKS = Where(
+    "None or a list of ints >= 1, one for each order",
+    lambda value: (
+        value is None
+        or (isinstance(value, list | tuple) and bool(value) and all(map(AtLeast(1).accepts, value)))
+    ),
+)
+
+
+@dataclass(eq=False, repr=False, kw_only=True)
+class PolynomialSAE(BaseSAE):
+    """Puts a polynomial decoder in the place of the linear one of the class after it."""
+
+    order: Annotated[int, OneOf(1, 2, 3)] = 3
+    ranks: Annotated[Sequence[int] | None, RANKS] = None
+
+    def _make_decoder(self, plan: Plan) -> PolynomialDecoder:
+        most = min(plan.n_features, plan.n_components)
+        ranks = [most] + [min(RANK, most)] * (self.order - 1)
+        if self.ranks is not None:
+            ranks = [int(rank) for rank in self.ranks]
+        if len(ranks) != self.order or ranks != sorted(ranks, reverse=True) or ranks[0] > most:
+            raise ValueError(
+                f"ranks must be {self.order} numbers for order={self.order}, none larger than the "
+                f"one before and the first at most {most}, the lesser of n_features and "
+                f"n_components; got {self.ranks!r}."
+            )
+        return PolynomialDecoder(plan.n_features, plan.n_components, ranks)
+
+    def _polynomial(self) -> PolynomialDecoder:
+        """Return the fitted decoder."""
+        check_is_fitted(self)
+        decoder = self.net_.module_.decoder
+        assert isinstance(decoder, PolynomialDecoder)
+        return decoder
+
+    @torch.no_grad()
+    def interaction(self, *components: int) -> NDArray[np.floating]:
+        """Direction that two or three components add when they are active together.
+
+        Parameters
+        ----------
+        *components : int
+            Two components, or three if `order` is 3. One that is given twice is squared.
+
+        Returns
+        -------
+        direction : ndarray of shape (n_features,)
+            Coefficient of the product of their codes in the reconstruction, in the units of `X`.
+
+        Raises
+        ------
+        ValueError
+            If there are too few or too many components, or no such component.
+        """
+        decoder = self._polynomial()
+        order, n = len(decoder.maps), len(components)
+        if not 2 <= n <= order:
+            raise ValueError(f"interaction takes 2 to {order} components of this fit; got {n}.")
+        if not all(0 <= component < self.n_components_ for component in components):
+            raise ValueError(
+                f"components must be in [0, {self.n_components_ - 1}]; got {components}."
+            )
+        return to_array(decoder.interaction(components) * self.input_scale_ ** (n - 1))
+
+    @torch.no_grad()
+    def top_interactions(self, n: int = 10) -> tuple[NDArray[np.int64], NDArray[np.floating]]:
+        """Find the pairs with the largest interactions, among components that fired of late.
+
+        One component after the other is compared with all, in O(n_components) memory.
+
+        Parameters
+        ----------
+        n : int, default=10
+            Number of pairs; all that there are if fewer.
+
+        Returns
+        -------
+        pairs : ndarray of shape (n_pairs, 2)
+            Components, the smaller first; the strongest pair first.
+        strengths : ndarray of shape (n_pairs,)
+            Norm of the interaction of each, in the units of `X`.
+
+        Raises
+        ------
+        ValueError
+            If `n` is less than 1 or the fit is linear (`order=1`).
+        """
+        decoder = self._polynomial()
+        if decoder.is_linear:
+            raise ValueError("top_interactions needs order=2 or 3; with order=1 there are none.")
+        if n < 1:
+            raise ValueError(f"n must be at least 1; got {n}.")
+        alive = np.flatnonzero(self.feature_density_)
+        pairs, strengths = np.empty((0, 2), dtype=np.int64), np.empty(0)
+        for position, i in enumerate(alive):
+            others = alive[position + 1 :]
+            norms = to_array(decoder.pair_norms(int(i)))[others] * self.input_scale_
+            pairs = np.vstack([pairs, np.column_stack([np.full(len(others), i), others])])
+            strengths = np.concatenate([strengths, norms])
+            best = np.argsort(-strengths, kind="stable")[:n]
+            pairs, strengths = pairs[best], strengths[best]
+        return pairs, strengths
