@@ -44,8 +44,8 @@ threshold_ : float or ndarray of shape (n_components,)
     "{choice_parameters}": """
 dead_features : {"aux_zipf", "auxk", None}, default="aux_zipf"
     How dead features are revived: "aux_zipf" is AuxK for dying ones, too.
-aux_coefficient : float, default=1/32
-    Factor of either (that of AuxK: Gao et al. 2024, appendix A.2).
+aux_coefficient : float or None, default=None
+    Factor of either; None means 1/32 (that of AuxK: Gao et al. 2024, appendix A.2).
 k_aux : int or None, default=None
     Most features per row that it lets take part. None means n_features / 2 for "auxk" (appendix
     B.1) and n_features for "aux_zipf": with fewer, the dying crowd out the dead.
@@ -60,11 +60,26 @@ dying_share : float, default=0.05
     that is less; 0 leaves only the dead, as AuxK does. From 0.1 up, more died than with AuxK in
     three of four tests on synthetic data.
 """,
+    "{revival_parameters}": """
+dead_features : {"auxk", "ghost", "resample", None}, default=None
+    How features are revived that were silent for `dead_window`. "auxk" lets them reconstruct what
+    the others left over (Gao et al. 2024), by their pre-codes without the ReLU: those of a dead
+    feature are negative on every row. "ghost" does so by the exponential of their pre-codes, and in
+    proportion to the error (ghost gradients, Anthropic, January 2024). "resample" starts them again
+    from rows that are explained badly (Bricken et al. 2023).
+aux_coefficient : float or None, default=None
+    Factor of the first two; None means 1/32 for "auxk" and 1 for "ghost", as published.
+k_aux : int or None, default=None
+    Most dead features per row in AuxK; None means n_features / 2.
+resample_at : list of int or float, default=(0.125, 0.25, 0.375, 0.5)
+    When to resample: steps (int) or shares of training (float). Published: 25, 50, 75 and 100 of
+    200 thousand steps.
+""",
     "{topk_parameters}": """
 dead_features : {"auxk", None}, default="auxk"
     How dead features are revived.
-aux_coefficient : float, default=1/32
-    Factor of AuxK (Gao et al. 2024, appendix A.2).
+aux_coefficient : float or None, default=None
+    Factor of AuxK; None means 1/32 (Gao et al. 2024, appendix A.2).
 k_aux : int or None, default=None
     Most dead features per row in AuxK; None means n_features / 2 (appendix B.1).
 """,

@@ -98,6 +98,9 @@ def test_bad_parameters(cls, name, value, allowed):
         (AdaptiveLassoSAE, "weight_statistic", "max", "one of 'mean', 'active_mean'"),
         (TopKSAE, "k", 0, "an integer >= 1"),
         (TopKSAE, "dead_features", "ghost", "one of 'auxk', None"),
+        (L1SAE, "dead_features", "aux_zipf", "one of 'auxk', 'ghost', 'resample', None"),
+        (L1SAE, "resample_at", [0.5, 1.5], r"a list of steps \(ints >= 1\) or shares"),
+        (L1SAE, "resample_at", 0.5, r"a list of steps \(ints >= 1\) or shares"),
         (TopKSAE, "k_aux", 0, "an integer >= 1 or None"),
     ],
 )

@@ -338,7 +338,7 @@ def test_the_data_need_not_be_an_array(tmp_path):
 
 def test_a_checkpoint_of_other_code_is_refused(tmp_path, monkeypatch):
     kill(make(TopKSAE, tmp_path), 6)
-    monkeypatch.setattr(TopKSAE, "_make_terms", lambda self, plan: {})
+    monkeypatch.setattr(TopKSAE, "_make_dead_features", lambda self, plan: {})
     with pytest.raises(
         LoadError, match=r"does not fit this version .* does not know \['terms\.auxk"
     ):

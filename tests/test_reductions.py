@@ -50,7 +50,7 @@ REDUCTIONS = [
         GatedSAE,
         {
             "lambda_1": 0.0,
-            "aux_coefficient": 0.0,
+            "gate_coefficient": 0.0,
             "callbacks": [Freezer(["activation.*", "encoder.bias"])],
         },
         L1SAE,

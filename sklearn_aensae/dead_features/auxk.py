@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from sklearn_aensae.dead_features.base import DeadTerm
-from sklearn_aensae.kernels import ActiveCodes, Selected, active_encode, select_top
+from sklearn_aensae.kernels import ActiveCodes, Selected, active_encode, select_top, select_top_by
 from sklearn_aensae.modules import Autoencoder, SAEOutput
 
 __all__ = ["AuxK"]
@@ -23,9 +23,11 @@ class AuxK(DeadTerm):
     32 batches, so that nothing is spent while no feature is dead, and only dead rows of the
     weights are touched. The residual holds no bias, so none is added here: decoding with the
     bias would push it. The residual's energy normalises (authors' code: its variance in the
-    batch, which a batch of one row does not have). A feature whose pre-codes are negative on
-    every row gets no gradient here either, as published: AuxK revives the weak, not those with
-    a hopeless bias.
+    batch, which a batch of one row does not have). With the ReLU, as published, a feature whose
+    pre-codes are negative on every row gets no gradient here either: that revives the weak, which
+    are never among the largest. Where every positive pre-code is active, the dead have none, and
+    `rectified=False` takes the largest pre-codes as they are, whatever their sign; then b, too,
+    is a constant here, or it would move to where the dead fire.
 
     Parameters
     ----------
@@ -33,6 +35,8 @@ class AuxK(DeadTerm):
         Most dead components per row that take part.
     weight : float, default=1/32
         Factor of the term.
+    rectified : bool, default=True
+        Whether negative pre-codes count as 0.
 
     References
     ----------
@@ -40,9 +44,10 @@ class AuxK(DeadTerm):
     section 2.4 and appendix A.2.
     """
 
-    def __init__(self, k_aux: int, weight: float = 1 / 32) -> None:
+    def __init__(self, k_aux: int, weight: float = 1 / 32, *, rectified: bool = True) -> None:
         super().__init__(weight)
         self.k_aux = k_aux
+        self.rectified = rectified
 
     def forward(self, x: Tensor, output: SAEOutput, module: Autoencoder) -> Tensor:
         """Normalised error of the dead components' reconstruction; 0 while none is dead."""
@@ -55,11 +60,11 @@ class AuxK(DeadTerm):
             x,
             encoder.weight,
             encoder.bias,
-            module.offset,
+            module.offset if self.rectified else module.offset.detach(),
             self.selection(min(self.k_aux, self.dead_indices.numel()), output, module),
             subset=self.dead_indices,
         )
-        codes = ActiveCodes(torch.relu(values), pattern)
+        codes = ActiveCodes(torch.relu(values) if self.rectified else values, pattern)
         error = (residual - codes.decode(decoder.atoms)).square().sum()
         return error / residual.square().sum().clamp(min=1e-12)
 
@@ -71,4 +76,8 @@ class AuxK(DeadTerm):
         self, k: int, output: SAEOutput, module: Autoencoder
     ) -> Callable[[Tensor], Selected]:
         """Return what chooses `k` dead components per row, block of rows after block of rows."""
-        return lambda block: select_top(block, k)
+        if module.decoder.keeps_unit_norms:
+            return lambda block: select_top(block, k)
+        # What counts is what a component would add, whoever of the two has the norm.
+        norms = module.decoder.norms().detach()[self.dead_indices]
+        return lambda block: select_top_by(block, block * norms, k)

@@ -1,6 +1,6 @@
 """Terms of dead components only: they look up now and then who is dead."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -27,6 +27,8 @@ class DeadTerm(Term):
     dead_indices : integer Tensor of shape (n_dead,)
         Components that were silent for the tracker's whole window when last looked up.
     """
+
+    is_penalty: ClassVar[bool] = False
 
     def __init__(self, weight: float) -> None:
         super().__init__(weight)

@@ -41,6 +41,7 @@ class AdaptiveElasticNetSAE(AdaptiveLassoSAE):
     lambda_warmup : int or float, default=0.05
         Linear rise from 0 of all penalties: steps (int) or a share of training (float).
     {adaptive_parameters}
+    {revival_parameters}
     {shared_parameters}
 
     Attributes

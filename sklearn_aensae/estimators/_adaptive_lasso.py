@@ -39,6 +39,7 @@ class AdaptiveLassoSAE(L1SAE):
     lambda_warmup : int or float, default=0.05
         Linear rise from 0 of all penalties: steps (int) or a share of training (float).
     {adaptive_parameters}
+    {revival_parameters}
     {shared_parameters}
 
     Attributes

@@ -112,6 +112,10 @@ class BaseSAE(
         """Terms of the objective besides the reconstruction error, by name."""
         return {}
 
+    def _make_dead_features(self, plan: Plan) -> dict[str, Term | Callback]:
+        """Terms of the objective and callbacks that revive dead features, by name."""
+        return {}
+
     def _make_callbacks(self, plan: Plan) -> list[tuple[str, Callback]]:
         """Named callbacks that the variant needs during training."""
         return []

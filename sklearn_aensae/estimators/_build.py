@@ -12,7 +12,7 @@ from skorch.callbacks import Callback, LRScheduler
 from sklearn_aensae.kernels import Workspace, matmul_precision
 from sklearn_aensae.modules import Autoencoder
 from sklearn_aensae.modules.initialization import initialize_
-from sklearn_aensae.objective import Objective
+from sklearn_aensae.objective import Objective, Term
 from sklearn_aensae.sources import InputScaling, Source
 from sklearn_aensae.training import LearningRateSchedule, Monitor, SAENet
 
@@ -140,16 +140,20 @@ def begin(estimator: "BaseSAE", source: Source, *, n_steps: int | None) -> None:
 
 def assemble(estimator: "BaseSAE", plan: Plan, module: Autoencoder, device: str) -> SAENet:
     """Return the net that trains `module` and logs to the estimator's `history_`."""
-    objective = Objective(
-        {"reconstruction": estimator._make_reconstruction(plan), **estimator._make_terms(plan)}
-    )
+    terms = {"reconstruction": estimator._make_reconstruction(plan), **estimator._make_terms(plan)}
+    callbacks = estimator._make_callbacks(plan)
+    for reviver, part in estimator._make_dead_features(plan).items():
+        if isinstance(part, Term):
+            terms[reviver] = part
+        else:
+            callbacks.append((reviver, part))
     name = estimator.optimizer
     net = SAENet(
         module,
-        criterion=objective.to(module.decoder.bias.dtype),
+        criterion=Objective(terms).to(module.decoder.bias.dtype),
         optimizer=OPTIMIZERS[name] if isinstance(name, str) else name,
         lr=estimator.learning_rate,
-        callbacks=_make_callbacks(estimator, plan),
+        callbacks=_all_callbacks(estimator, plan, callbacks),
         train_split=None,
         device=device,
         matmul_precision=estimator.matmul_precision,
@@ -233,14 +237,16 @@ def _take_over_weights(module: Autoencoder, previous: Autoencoder) -> None:
     module.activation.take_over(previous.activation)
 
 
-def _make_callbacks(estimator: "BaseSAE", plan: Plan) -> list[tuple[str, Callback]]:
-    """Return our own callbacks and, after them, the user's."""
+def _all_callbacks(
+    estimator: "BaseSAE", plan: Plan, variants: list[tuple[str, Callback]]
+) -> list[tuple[str, Callback]]:
+    """Return our own callbacks, those of the variant among them, and after them the user's."""
     own: list[tuple[str, Callback]] = []
     warm_up, decay = plan.steps(estimator.lr_warmup), plan.steps(estimator.lr_decay)
     if warm_up or decay:
         schedule = LearningRateSchedule(estimator.learning_rate, warm_up, decay, plan.n_steps)
         own.append(("learning_rate", schedule))
-    own += estimator._make_callbacks(plan)
+    own += variants
     interval = max(1, plan.steps(estimator.log_interval))
     monitor = Monitor(estimator.history_, interval, plan.n_steps, estimator.verbose)
     users = [(f"user_{i}", callback) for i, callback in enumerate(estimator.callbacks)]

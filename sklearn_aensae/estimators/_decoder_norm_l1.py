@@ -46,6 +46,7 @@ class DecoderNormL1SAE(L1SAE):
     lambda_warmup : int or float, default=0.05
         Linear rise from 0 of the penalty: steps (int) or a share of training (float). The default
         is Anthropic's.
+    {revival_parameters}
     {shared_parameters}
 
     Attributes

@@ -36,6 +36,7 @@ class ElasticNetSAE(L1SAE):
         Strength of the squared L2 penalty.
     lambda_warmup : int or float, default=0.05
         Linear rise from 0 of all penalties: steps (int) or a share of training (float).
+    {revival_parameters}
     {shared_parameters}
 
     Attributes

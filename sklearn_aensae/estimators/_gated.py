@@ -44,10 +44,11 @@ class GatedSAE(L1SAE):
     lambda_1 : float, default=0.005
         Strength of the L1 penalty on the gates; as in :class:`L1SAE`, for want of a published
         value that does not depend on the data.
-    aux_coefficient : float, default=1.0
+    gate_coefficient : float, default=1.0
         :math:`\alpha`, the factor of the gates' own reconstruction error; 1 in the paper.
     lambda_warmup : int or float, default=0.05
         Linear rise from 0 of the penalty: steps (int) or a share of training (float).
+    {revival_parameters}
     {shared_parameters}
 
     Attributes
@@ -77,14 +78,14 @@ class GatedSAE(L1SAE):
     ((1797, 128), (128,))
     """
 
-    aux_coefficient: Annotated[float, AtLeast(0, real=True)] = 1.0
+    gate_coefficient: Annotated[float, AtLeast(0, real=True)] = 1.0
 
     def _make_activation(self, n_components: int) -> Activation:
         return Gated(n_components)
 
     def _make_terms(self, plan: Plan) -> dict[str, Term]:
         return {
-            "gate_reconstruction": GateReconstruction(self.aux_coefficient),
+            "gate_reconstruction": GateReconstruction(self.gate_coefficient),
             "l1": GateSum(self.lambda_1),
         }
 

@@ -1,13 +1,12 @@
 """JumpReLU sparse autoencoder."""
 
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from skorch.callbacks import Callback
 
-from sklearn_aensae.dead_features import PreActivation
-from sklearn_aensae.estimators._base import BaseSAE
 from sklearn_aensae.estimators._build import Plan
+from sklearn_aensae.estimators._reviving import RevivingSAE
 from sklearn_aensae.modules.activations import Activation, JumpReLU
 from sklearn_aensae.objective import Term
 from sklearn_aensae.objective.penalties import GateSum, Tanh, TargetL0
@@ -20,7 +19,7 @@ POSITIVE = InRange(0, float("inf"), open_low=True, open_high=True)
 
 
 @dataclass(eq=False, repr=False, kw_only=True)
-class JumpReLUSAE(BaseSAE):
+class JumpReLUSAE(RevivingSAE):
     r"""Sparse autoencoder with a learned threshold per component and a penalty on L0.
 
     .. math::
@@ -62,12 +61,16 @@ class JumpReLUSAE(BaseSAE):
     ste_to_input : bool, default=True
         Whether the slope's gradient reaches pre-codes as well (our reading of Anthropic 2025);
         False for thresholds only (Rajamanoharan et al.), which takes far longer to get sparse.
-    dead_features : {"pre_activation", None}, default="pre_activation"
+    dead_features : {"pre_activation", "auxk", "ghost", None}, default="pre_activation"
         "pre_activation" adds :math:`\sum_j \mathrm{ReLU}(t_j - p_{ij})` over dead components
-        (Anthropic 2025; over dead ones only, as in SAELens).
-    aux_coefficient : float, default=3e-6
-        Factor of that sum (Anthropic 2025, where errors are summed over features). Nothing else
-        moves a dead component, and the size of Adam's steps does not depend on it.
+        (Anthropic 2025; over dead ones only, as in SAELens); "auxk" and "ghost" as in
+        :class:`L1SAE`, on pre-codes: thresholds they do not move.
+    aux_coefficient : float or None, default=None
+        Factor of that. None means 3e-6 for "pre_activation" (Anthropic 2025, where errors are
+        summed over features; nothing else moves a dead component, and the size of Adam's steps
+        does not depend on it), 1/32 for "auxk" and 1 for "ghost".
+    k_aux : int or None, default=None
+        Most dead features per row in AuxK; None means n_features / 2.
     lambda_warmup : int or float, default=0.05
         Linear rise from 0 of all penalties: steps (int) or a share of training (float).
         Anthropic (2025): 1.0.
@@ -104,9 +107,12 @@ class JumpReLUSAE(BaseSAE):
     initial_threshold: Annotated[float, POSITIVE] = 0.1
     bandwidth: Annotated[float, POSITIVE] = 0.2
     ste_to_input: Annotated[bool, Boolean()] = True
-    dead_features: Annotated[str | None, OneOf("pre_activation", None)] = "pre_activation"
-    aux_coefficient: Annotated[float, AtLeast(0, real=True)] = 3e-6
+    dead_features: Annotated[str | None, OneOf("pre_activation", "auxk", "ghost", None)] = (
+        "pre_activation"
+    )
     lambda_warmup: Annotated[int | float, Length()] = 0.05
+
+    _fires_if_positive: ClassVar[bool] = True
 
     def _make_activation(self, n_components: int) -> Activation:
         start = self.initial_threshold
@@ -123,9 +129,7 @@ class JumpReLUSAE(BaseSAE):
             penalty = TargetL0(self.target_l0, self.lambda_0)
         else:
             penalty = GateSum(self.lambda_0)
-        if self.dead_features is None:
-            return {"sparsity": penalty}
-        return {"sparsity": penalty, "pre_activation": PreActivation(self.aux_coefficient)}
+        return {"sparsity": penalty}
 
     def _make_callbacks(self, plan: Plan) -> list[tuple[str, Callback]]:
         n_steps = plan.steps(self.lambda_warmup)

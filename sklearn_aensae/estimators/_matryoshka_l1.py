@@ -34,6 +34,7 @@ class MatryoshkaL1SAE(NestedSAE, L1SAE):
     lambda_warmup : int or float, default=0.05
         Linear rise from 0 of all penalties: steps (int) or a share of training (float).
     {nested_parameters}
+    {revival_parameters}
     {shared_parameters}
 
     Attributes

@@ -67,13 +67,10 @@ class MutualChoiceSAE(BatchTopKSAE):
     zipf_offset: Annotated[float | None, AtLeast(0, real=True, optional=True)] = None
     dying_share: Annotated[float, InRange(0, 1)] = 0.05
 
-    def _make_revival(self, k_aux: int, plan: Plan) -> Term:
-        if self.dead_features == "auxk":
-            return super()._make_revival(k_aux, plan)
+    def _make_aux_zipf(self, plan: Plan) -> Term:
+        k_aux = plan.n_features if self.k_aux is None else self.k_aux
         densities = self._densities(plan.n_components)
-        if self.k_aux is None:
-            k_aux = plan.n_features
-        return AuxZipf(k_aux, densities, self.dying_share, self.aux_coefficient)
+        return AuxZipf(k_aux, densities, self.dying_share, self._weigh_aux(1 / 32))
 
     def _densities(self, n_components: int) -> Tensor:
         """Densities by rank that Zipf's law lets one expect."""

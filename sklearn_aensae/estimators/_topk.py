@@ -3,9 +3,8 @@
 from dataclasses import dataclass
 from typing import Annotated
 
-from sklearn_aensae.dead_features import AuxK
-from sklearn_aensae.estimators._base import BaseSAE
 from sklearn_aensae.estimators._build import Plan
+from sklearn_aensae.estimators._reviving import RevivingSAE
 from sklearn_aensae.modules.activations import Activation, TopK
 from sklearn_aensae.objective import Term
 from sklearn_aensae.objective.reconstruction import MSE
@@ -15,7 +14,7 @@ __all__ = ["TopKSAE"]
 
 
 @dataclass(eq=False, repr=False, kw_only=True)
-class TopKSAE(BaseSAE):
+class TopKSAE(RevivingSAE):
     r"""Sparse autoencoder that keeps the `k` largest codes of each row.
 
     .. math::
@@ -55,21 +54,9 @@ class TopKSAE(BaseSAE):
 
     k: Annotated[int, AtLeast(1)] = 32
     dead_features: Annotated[str | None, OneOf("auxk", None)] = "auxk"
-    aux_coefficient: Annotated[float, AtLeast(0, real=True)] = 1 / 32
-    k_aux: Annotated[int | None, AtLeast(1, optional=True)] = None
 
     def _make_activation(self, n_components: int) -> Activation:
         return TopK(min(self.k, n_components))
 
     def _make_reconstruction(self, plan: Plan) -> Term:
         return MSE(1 / plan.variance)
-
-    def _make_terms(self, plan: Plan) -> dict[str, Term]:
-        if self.dead_features is None:
-            return {}
-        k_aux = max(1, plan.n_outputs // 2) if self.k_aux is None else self.k_aux
-        return {self.dead_features: self._make_revival(k_aux, plan)}
-
-    def _make_revival(self, k_aux: int, plan: Plan) -> Term:
-        """Term that `dead_features` names."""
-        return AuxK(k_aux, self.aux_coefficient)

@@ -90,13 +90,13 @@ class TreeSAE(TopKSAE):
         bounds, _ = cut(plan.n_components, self.k, self.layer_sizes, self.layer_k)
         return Nested(bounds, [1.0] * len(bounds), 1 / plan.variance)
 
-    def _make_terms(self, plan: Plan) -> dict[str, Term]:
+    def _make_dead_features(self, plan: Plan) -> dict[str, Term | Callback]:
         if self.dead_features is None:
             return {}
         layers = self._make_activation(plan.n_components).layers
-        k_aux = max(1, plan.n_features // 2) if self.k_aux is None else self.k_aux
+        k_aux, weight = self._count_aux(plan), self._weigh_aux(1 / 32)
         return {
-            f"auxk_{i}" if i else "auxk": LayerAuxK(layers[i], k_aux, self.aux_coefficient)
+            f"auxk_{i}" if i else "auxk": LayerAuxK(layers[i], k_aux, weight)
             for i in self.aux_layers
             if i < len(layers)
         }

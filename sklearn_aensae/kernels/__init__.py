@@ -14,6 +14,7 @@ from sklearn_aensae.kernels.selection import (
     select_above,
     select_positive,
     select_top,
+    select_top_by,
     without_padding,
 )
 from sklearn_aensae.kernels.squared_error import mean_squared_error
@@ -39,6 +40,7 @@ __all__ = [
     "select_above",
     "select_positive",
     "select_top",
+    "select_top_by",
     "sort_by_column",
     "use_triton",
     "without_padding",

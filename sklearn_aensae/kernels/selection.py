@@ -8,7 +8,14 @@ from torch import Tensor
 from sklearn_aensae import _devices
 from sklearn_aensae.kernels.workspace import current_workspace
 
-__all__ = ["Selected", "select_above", "select_positive", "select_top", "without_padding"]
+__all__ = [
+    "Selected",
+    "select_above",
+    "select_positive",
+    "select_top",
+    "select_top_by",
+    "without_padding",
+]
 
 BRANCH = 4
 """Columns that share a maximum, per level; 2 and 8 were slower at 4,096 and 16,384 columns."""
@@ -60,6 +67,20 @@ def select_top(block: Tensor, k: int) -> Selected:
         values, best = level.gather(1, candidates).topk(k, dim=1, sorted=False)
         columns = candidates.gather(1, best)
     return Selected(values.flatten(), columns.flatten(), k)
+
+
+def select_top_by(block: Tensor, keys: Tensor, k: int) -> Selected:
+    """Return the `k` entries of each row whose keys are the largest.
+
+    Parameters
+    ----------
+    block, keys : Tensors of shape (n_rows, n_columns)
+        Pre-codes, and what they are chosen by.
+    k : int
+        Entries per row, at most n_columns.
+    """
+    columns = select_top(keys, k).columns
+    return Selected(block.gather(1, columns.view(len(block), -1)).flatten(), columns, k)
 
 
 def select_positive(block: Tensor) -> Selected:

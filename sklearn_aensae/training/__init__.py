@@ -4,6 +4,7 @@ from sklearn_aensae.training.batches import Batches
 from sklearn_aensae.training.monitor import Monitor
 from sklearn_aensae.training.net import SAENet
 from sklearn_aensae.training.reallocation import Reallocation
+from sklearn_aensae.training.resampling import Resampling
 from sklearn_aensae.training.schedules import LearningRateSchedule, PenaltyWarmUp
 
 __all__ = [
@@ -12,5 +13,6 @@ __all__ = [
     "Monitor",
     "PenaltyWarmUp",
     "Reallocation",
+    "Resampling",
     "SAENet",
 ]

@@ -9,7 +9,7 @@ from sklearn_aensae.dead_features import AuxK
 from sklearn_aensae.kernels import DenseCodes
 from sklearn_aensae.modules import Autoencoder, SAEOutput
 from sklearn_aensae.modules.activations import TopK
-from sklearn_aensae.modules.decoders import LinearDecoder
+from sklearn_aensae.modules.decoders import FreeDecoder, LinearDecoder
 from sklearn_aensae.modules.encoder import LinearEncoder
 from sklearn_aensae.modules.initialization import initialize_
 from sklearn_aensae.objective import Objective
@@ -170,18 +170,23 @@ def test_auxk_is_zero_while_nothing_is_dead():
     assert float(term(x, module(x), module)) == 0
 
 
-def test_auxk_against_numpy_and_its_gradient():
+@pytest.mark.parametrize("rectified", [True, False])
+def test_auxk_against_numpy_and_its_gradient(rectified):
     module, x = make_module()
+    if not rectified:
+        with torch.no_grad():
+            module.encoder.bias[[2, 5, 6]] = -9
     module.tracker.window = 1
     dead = torch.tensor([2, 5, 6])
     module.tracker.samples_since_fired[dead] = 100
     output = module.eval()(x)
-    term = AuxK(2)
+    term = AuxK(2, rectified=rectified)
     value = term(x, output, module)
     W, c = module.encoder.weight.detach().numpy()[dead], module.encoder.bias.detach().numpy()[dead]
     D, b = module.decoder.atoms.detach().numpy()[dead], module.decoder.bias.detach().numpy()
     pre_codes = (x.numpy() - b) @ W.T + c
-    kept = np.where(pre_codes >= np.sort(pre_codes, 1)[:, -2:-1], np.maximum(pre_codes, 0), 0)
+    values = np.maximum(pre_codes, 0) if rectified else pre_codes
+    kept = np.where(pre_codes >= np.sort(pre_codes, 1)[:, -2:-1], values, 0)
     e = (x - output.reconstruction).detach().numpy()
     expected = ((e - kept @ D) ** 2).sum() / (e**2).sum()
     assert value.item() == pytest.approx(expected, rel=1e-10)
@@ -190,6 +195,24 @@ def test_auxk_against_numpy_and_its_gradient():
     for parameter in (module.encoder.weight, module.encoder.bias, module.decoder.atoms):
         assert not parameter.grad[alive].any()
         assert parameter.grad[dead].any()
+    # Without the ReLU, b is a constant.
+    assert (module.decoder.bias.grad is None) == (not rectified)
+
+
+def test_auxk_chooses_by_codes_times_norms():
+    """A component counts alike whether it has its norm in the encoder or in the atom."""
+    module, x = make_module()
+    module.decoder = free = FreeDecoder(4, 8).double()
+    free.load_state_dict(make_module()[0].decoder.state_dict())
+    module.tracker.window = 1
+    module.tracker.samples_since_fired[:6] = 100
+    output = module(x)
+    before = AuxK(2)(x, output, module).item()
+    factors = torch.logspace(-2, 2, 8, dtype=torch.float64)
+    with torch.no_grad():
+        module.encoder.weight.div_(factors[:, None])
+        free.atoms.mul_(factors[:, None])
+    assert AuxK(2)(x, output, module).item() == pytest.approx(before, rel=1e-10)
 
 
 def test_auxk_of_one_row_is_of_the_size_of_its_error():

@@ -58,6 +58,9 @@ class Activation(nn.Module, ABC):
     def take_over(self, previous: "Activation") -> None:
         """Keep what belongs to the weights of an earlier fit, if training starts from those."""
 
+    def reset_(self, components: Tensor) -> None:
+        """Let components, given by their indices, start again, in place."""
+
     def adapt(self) -> None:
         """Choose how to compute what comes; called when the device is read anyway."""
 

@@ -17,6 +17,7 @@ from sklearn_aensae.kernels import (
     Selected,
     select_above,
     select_top,
+    select_top_by,
 )
 from sklearn_aensae.modules.activations.base import Activation
 
@@ -75,9 +76,7 @@ class Elementwise(Activation):
             return select_above(block, bound)
         if isinstance(bound, float):
             return select_top(block, self.capacity)
-        columns = select_top(block - bound, self.capacity).columns
-        values = block.gather(1, columns.view(len(block), -1)).flatten()
-        return Selected(values, columns, self.capacity)
+        return select_top_by(block, block - bound, self.capacity)
 
     def encode(self, x: Tensor, weight: Tensor, bias: Tensor, offset: Tensor) -> Codes:
         """Codes of W(x - offset) + bias, dense or active."""

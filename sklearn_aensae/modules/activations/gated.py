@@ -43,6 +43,12 @@ class Gated(Elementwise):
         return torch.relu(values)
 
     @torch.no_grad()
+    def reset_(self, components: Tensor) -> None:
+        """Let the magnitudes of components be their pre-codes again."""
+        self.log_scale.index_fill_(0, components, 0)
+        self.magnitude_bias.index_fill_(0, components, 0)
+
+    @torch.no_grad()
     def magnitude_threshold(self, bias: Tensor) -> Tensor:
         """Return what a magnitude must exceed to be active: the thresholds of a JumpReLU."""
         return self.magnitude_bias - self.log_scale.exp() * bias
