@@ -48,7 +48,7 @@ class Ghost(DeadTerm):
         dead = self.dead_indices
         if not dead.numel():
             return x.new_zeros(())
-        residual = (x - output.reconstruction).detach()
+        residual = (output.wanted(x) - output.reconstruction).detach()
         weight, bias = module.encoder.weight, module.encoder.bias
         pre_codes = functional.linear(
             x - module.offset.detach(), weight.index_select(0, dead), bias.index_select(0, dead)
