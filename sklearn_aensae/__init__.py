@@ -20,6 +20,7 @@ from sklearn_aensae.estimators import (
     MatryoshkaL1SAE,
     MatryoshkaSAE,
     MutualChoiceSAE,
+    PAnnealingSAE,
     TopKSAE,
     TreeSAE,
 )
@@ -41,6 +42,7 @@ __all__ = [
     "MatryoshkaL1SAE",
     "MatryoshkaSAE",
     "MutualChoiceSAE",
+    "PAnnealingSAE",
     "TopKSAE",
     "TreeSAE",
     "all_saes",
