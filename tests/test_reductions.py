@@ -10,6 +10,7 @@ from sklearn_aensae import (
     AdaptiveElasticNetSAE,
     AdaptiveLassoSAE,
     BatchTopKSAE,
+    Crosscoder,
     DecoderNormL1SAE,
     ElasticNetSAE,
     FeatureChoiceSAE,
@@ -63,6 +64,8 @@ REDUCTIONS = [
         L1SAE,
         {"lambda_1": 0.1, "init": "paper", "callbacks": [Freezer("decoder.*")]},
     ),
+    (Crosscoder, {"view_sizes": None, "lambda_1": 0.1}, DecoderNormL1SAE, {"lambda_1": 0.1}),
+    (Crosscoder, {"view_sizes": [8], "lambda_1": 0.1}, DecoderNormL1SAE, {"lambda_1": 0.1}),
     (MatryoshkaSAE, {"widths": [24]}, BatchTopKSAE, {}),
     (MatryoshkaSAE, {"beta": 0.0}, BatchTopKSAE, {}),
     (MatryoshkaL1SAE, {"beta": 0.0}, L1SAE, {}),
@@ -112,3 +115,11 @@ def test_a_transcoder_of_x_to_x_is_the_autoencoder_whose_offset_is_zero(params):
     # A bias that learns is subtracted by one of them only.
     moving = quick(Transcoder, max_epochs=6).fit(X, X), quick(TopKSAE, max_epochs=6).fit(X)
     assert np.abs(moving[0].components_ - moving[1].components_).max() > 1e-3
+
+
+def test_a_crosscoder_of_two_views_is_another_thing_than_of_one():
+    one, two = (
+        quick(Crosscoder, view_sizes=views, lambda_1=0.1, max_epochs=10).fit(X)
+        for views in (None, (0.25, 0.75))
+    )
+    assert np.abs(one.components_ - two.components_).max() > 1e-3

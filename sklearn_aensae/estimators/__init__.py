@@ -4,6 +4,7 @@ from sklearn_aensae.estimators._adaptive_elastic_net import AdaptiveElasticNetSA
 from sklearn_aensae.estimators._adaptive_lasso import AdaptiveLassoSAE
 from sklearn_aensae.estimators._base import BaseSAE
 from sklearn_aensae.estimators._batch_topk import BatchTopKSAE
+from sklearn_aensae.estimators._crosscoder import Crosscoder
 from sklearn_aensae.estimators._decoder_norm_l1 import DecoderNormL1SAE
 from sklearn_aensae.estimators._elastic_net import ElasticNetSAE
 from sklearn_aensae.estimators._feature_choice import FeatureChoiceSAE
@@ -23,6 +24,7 @@ __all__ = [
     "AdaptiveLassoSAE",
     "BaseSAE",
     "BatchTopKSAE",
+    "Crosscoder",
     "DecoderNormL1SAE",
     "ElasticNetSAE",
     "FeatureChoiceSAE",

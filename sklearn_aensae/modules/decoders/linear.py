@@ -1,5 +1,6 @@
 """The linear decoder: a weighted sum of unit-norm atoms."""
 
+from collections.abc import Sequence
 from typing import ClassVar
 
 import torch
@@ -35,6 +36,11 @@ class LinearDecoder(nn.Module):
         """Norm of each atom, differentiable: shape (n_components,)."""
         norms: Tensor = torch.linalg.vector_norm(self.atoms, dim=1)
         return norms
+
+    def view_norms(self, view_sizes: Sequence[int]) -> Tensor:
+        """Norm of each atom's part in each view, differentiable: (n_components, n_views)."""
+        views = self.atoms.split(list(view_sizes), dim=1)
+        return torch.stack([torch.linalg.vector_norm(view, dim=1) for view in views], dim=1)
 
     @torch.no_grad()
     def normalize_(self) -> None:
