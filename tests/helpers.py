@@ -27,8 +27,9 @@ def make_data(n_samples=120, n_features=8, seed=0, dtype=np.float64):
 
 
 def quick(cls, n_components=24, **params):
-    """An unfitted estimator that trains in a moment; TopK-like ones keep few codes."""
-    small = {"k": 4} if "k" in cls.__dataclass_fields__ else {}
+    """An unfitted estimator that trains in a moment, with few codes and all views it can have."""
+    fields = {"k": 4, "view_sizes": (0.25, 0.75)}
+    small = {name: value for name, value in fields.items() if name in cls.__dataclass_fields__}
     return cls(n_components, **(QUICK | small | params))
 
 
@@ -63,6 +64,13 @@ def from_slots(values, columns, n_components):
     n_rows, n_slots = values.shape
     starts = torch.arange(0, n_rows * n_slots + 1, n_slots, dtype=torch.int32)
     return ActiveCodes(values.flatten(), Pattern(columns.flatten().int(), starts, n_components))
+
+
+def row_units(sae, X):
+    """By how much the norm of each row exceeds that of a mean row: the scale of its biases."""
+    sizes = getattr(sae, "view_sizes_", [X.shape[1]])
+    views = np.repeat(getattr(sae, "view_scales_", sae.input_scale_), sizes)
+    return np.linalg.norm(X * views, axis=1, keepdims=True) / np.sqrt(X.shape[1])
 
 
 def codes_if_active(sae, X, unit=1.0):

@@ -7,7 +7,7 @@ import joblib
 import numpy as np
 import pytest
 import torch
-from helpers import SAES, codes_if_active, given, make_data, quick
+from helpers import SAES, codes_if_active, given, make_data, quick, row_units
 from scipy import sparse
 from sklearn.base import clone
 from skorch.callbacks import Callback
@@ -216,8 +216,7 @@ def test_fitted_attributes_are_in_the_units_of_the_input(cls, input_scaling):
     codes = sae.transform(X)
     unit = 1.0
     if input_scaling == "sample_norm":
-        norms = np.linalg.norm(X, axis=1, keepdims=True) / np.sqrt(X.shape[1])
-        unit = sae.input_scale_ * norms
+        unit = row_units(sae, X)
     bias = unit * sae.decoder_bias_
     active = codes > 0
     expected = codes_if_active(sae, X, unit)

@@ -10,6 +10,7 @@ from sklearn_aensae import (
     AdaptiveElasticNetSAE,
     AdaptiveLassoSAE,
     BatchTopKSAE,
+    Crosscoder,
     DecoderNormL1SAE,
     ElasticNetSAE,
     FeatureChoiceSAE,
@@ -18,8 +19,8 @@ from sklearn_aensae import (
     MatryoshkaL1SAE,
     MatryoshkaSAE,
     MutualChoiceSAE,
-    PolySAE,
     PAnnealingSAE,
+    PolySAE,
     TopKSAE,
     Transcoder,
     TreeSAE,
@@ -67,6 +68,8 @@ REDUCTIONS = [
     ),
     (PAnnealingSAE, {"lambda_1": 0.1, "p_end": 1.0}, L1SAE, {"lambda_1": 0.1}),
     (PAnnealingSAE, {"anneal_start": 100, "anneal_end": 200}, L1SAE, {}),
+    (Crosscoder, {"view_sizes": None, "lambda_1": 0.1}, DecoderNormL1SAE, {"lambda_1": 0.1}),
+    (Crosscoder, {"view_sizes": [8], "lambda_1": 0.1}, DecoderNormL1SAE, {"lambda_1": 0.1}),
     (MatryoshkaSAE, {"widths": [24]}, BatchTopKSAE, {}),
     (MatryoshkaSAE, {"beta": 0.0}, BatchTopKSAE, {}),
     (MatryoshkaL1SAE, {"beta": 0.0}, L1SAE, {}),
@@ -138,3 +141,11 @@ def test_interactions_make_a_difference():
     params = {"callbacks": [Freezer("decoder.bias")], "max_epochs": 10}
     first, second = (quick(PolySAE, order=order, **params).fit(X) for order in (1, 2))
     assert np.abs(first.transform(X) - second.transform(X)).max() > 1e-3
+
+
+def test_a_crosscoder_of_two_views_is_another_thing_than_of_one():
+    one, two = (
+        quick(Crosscoder, view_sizes=views, lambda_1=0.1, max_epochs=10).fit(X)
+        for views in (None, (0.25, 0.75))
+    )
+    assert np.abs(one.components_ - two.components_).max() > 1e-3

@@ -4,6 +4,7 @@ from sklearn_aensae.estimators._adaptive_elastic_net import AdaptiveElasticNetSA
 from sklearn_aensae.estimators._adaptive_lasso import AdaptiveLassoSAE
 from sklearn_aensae.estimators._base import BaseSAE
 from sklearn_aensae.estimators._batch_topk import BatchTopKSAE
+from sklearn_aensae.estimators._crosscoder import Crosscoder
 from sklearn_aensae.estimators._decoder_norm_l1 import DecoderNormL1SAE
 from sklearn_aensae.estimators._elastic_net import ElasticNetSAE
 from sklearn_aensae.estimators._feature_choice import FeatureChoiceSAE
@@ -13,8 +14,8 @@ from sklearn_aensae.estimators._l1 import L1SAE
 from sklearn_aensae.estimators._matryoshka import MatryoshkaSAE
 from sklearn_aensae.estimators._matryoshka_l1 import MatryoshkaL1SAE
 from sklearn_aensae.estimators._mutual_choice import MutualChoiceSAE
-from sklearn_aensae.estimators._poly import PolySAE
 from sklearn_aensae.estimators._p_annealing import PAnnealingSAE
+from sklearn_aensae.estimators._poly import PolySAE
 from sklearn_aensae.estimators._topk import TopKSAE
 from sklearn_aensae.estimators._transcoder import Transcoder
 from sklearn_aensae.estimators._tree import TreeSAE
@@ -25,6 +26,7 @@ __all__ = [
     "AdaptiveLassoSAE",
     "BaseSAE",
     "BatchTopKSAE",
+    "Crosscoder",
     "DecoderNormL1SAE",
     "ElasticNetSAE",
     "FeatureChoiceSAE",
@@ -33,8 +35,8 @@ __all__ = [
     "MatryoshkaL1SAE",
     "MatryoshkaSAE",
     "MutualChoiceSAE",
-    "PolySAE",
     "PAnnealingSAE",
+    "PolySAE",
     "TopKSAE",
     "Transcoder",
     "TreeSAE",

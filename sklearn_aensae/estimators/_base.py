@@ -92,6 +92,10 @@ class BaseSAE(
     def _make_activation(self, n_components: int) -> Activation:
         """Activation for `n_components` components."""
 
+    def _view_sizes(self, n_features: int) -> tuple[int, ...]:
+        """Columns of each view, if `X` is several side by side that are scaled separately."""
+        return ()
+
     def _make_encoder(self, plan: Plan) -> LinearEncoder:
         """Map from inputs to pre-codes."""
         return LinearEncoder(plan.n_features, plan.n_components)

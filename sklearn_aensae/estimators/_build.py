@@ -114,8 +114,10 @@ def begin(estimator: "BaseSAE", source: Source, *, n_steps: int | None) -> None:
     seed = estimator._seed if estimator.shuffle else None
     sample = source.sample(CALIBRATION_ROWS, seed).cpu()
     if previous is None:
-        scaling = InputScaling.fit(estimator.input_scaling, sample, source.n_targets)
-        estimator._scaling = scaling
+        views = estimator._view_sizes(source.n_features)
+        estimator._scaling = InputScaling.fit(
+            estimator.input_scaling, sample, source.n_targets, views
+        )
     sample, wanted = estimator._scaling.prepare_(sample, source.n_targets)
     plan = Plan(
         n_features=source.n_features,

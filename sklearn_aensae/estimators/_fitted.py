@@ -22,7 +22,7 @@ def to_array(tensor: Tensor) -> NDArray[np.floating]:
 def read_module(estimator: "BaseSAE") -> Autoencoder:
     """Return what is applied to rows in the units of training, to give outputs in theirs."""
     module: Autoencoder = estimator.net_.module_.eval()
-    return module.folded(estimator._scaling.target_factor)
+    return module.folded(*estimator._scaling.column_factors(module.decoder.bias))
 
 
 def write_fitted(estimator: "BaseSAE") -> None:

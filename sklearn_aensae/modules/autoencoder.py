@@ -80,24 +80,37 @@ class Autoencoder(nn.Module):
         return reconstruction if self.skip is None else reconstruction + self.skip(x)
 
     @torch.no_grad()
-    def folded(self, target_factor: float = 1.0) -> "Autoencoder":
-        """Return the same map with outputs divided by a factor, and atoms of unit norm.
+    def folded(self, inputs: Tensor | None = None, outputs: Tensor | None = None) -> "Autoencoder":
+        """Return the same map in other units, with atoms of unit norm.
 
         That is itself, if nothing is to be done; otherwise a copy without gradients, whose encoder
         holds the norms. Codes are then the old ones times the norm of their atom, as activations
         are positively homogeneous.
+
+        Parameters
+        ----------
+        inputs : Tensor of shape (n_features,) or None
+            Factors of the input that the new encoder takes over.
+        outputs : Tensor of shape (n_outputs,) or () or None
+            What the new decoder divides its output by.
         """
-        if target_factor == 1 and not self.decoder.folds_norms:
+        if inputs is None and outputs is None and not self.decoder.folds_norms:
             return self
         folded = copy.deepcopy(self).requires_grad_(False)
-        encoder, decoder = folded.encoder, folded.decoder
+        encoder, decoder, skip = folded.encoder, folded.decoder, folded.skip
+        atoms = decoder.get_parameter("atoms")
+        if inputs is not None:
+            encoder.weight.mul_(inputs)
+        if outputs is not None:
+            atoms.div_(outputs)
+            decoder.bias.div_(outputs)
         norms = decoder.norms()
-        decoder.get_parameter("atoms").div_(norms.clamp(min=1e-12).unsqueeze(1))
-        decoder.bias.div_(target_factor)
-        encoder.weight.mul_(norms.unsqueeze(1) / target_factor)
-        encoder.bias.mul_(norms / target_factor)
-        if folded.skip is not None:
-            folded.skip.weight.div_(target_factor)
+        atoms.div_(norms.clamp(min=1e-12).unsqueeze(1))
+        encoder.weight.mul_(norms.unsqueeze(1))
+        encoder.bias.mul_(norms)
+        if skip is not None:
+            skip.weight.mul_(1 if inputs is None else inputs)
+            skip.weight.div_(1 if outputs is None else outputs.unsqueeze(-1))
         return folded
 
     @torch.no_grad()

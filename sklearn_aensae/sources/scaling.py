@@ -24,15 +24,27 @@ class InputScaling:
         when only codes are known.
     target_factor : float, default=1.0
         By how much more the targets of a row are scaled than the row, where there are any.
+    view_sizes : tuple of int, default=()
+        Columns of each view, if the features are several views side by side.
+    view_factors : tuple of float, default=()
+        By how much more each view is scaled than the row.
     """
 
     mode: str | None
     factor: float
     target_factor: float = 1.0
+    view_sizes: tuple[int, ...] = ()
+    view_factors: tuple[float, ...] = ()
 
     @classmethod
-    def fit(cls, mode: str | None, sample: Tensor, n_targets: int = 0) -> "InputScaling":
-        """Estimate the factors with which rows, and targets, have mean norm sqrt(n_columns).
+    def fit(
+        cls,
+        mode: str | None,
+        sample: Tensor,
+        n_targets: int = 0,
+        view_sizes: tuple[int, ...] = (),
+    ) -> "InputScaling":
+        """Estimate factors with which rows, views and targets have mean norm sqrt(n_columns).
 
         Parameters
         ----------
@@ -42,30 +54,26 @@ class InputScaling:
             Rows, each with its target.
         n_targets : int, default=0
             How many columns, the last ones, are targets.
+        view_sizes : tuple of int, default=()
+            As above.
         """
         if mode is None:
-            return cls(mode, 1.0)
-        n_features = sample.shape[1] - n_targets
-        factor = _unit_factor(sample[:, :n_features])
-        if not n_targets:
-            return cls(mode, factor)
-        return cls(mode, factor, _unit_factor(sample[:, n_features:]) / factor)
+            return cls(mode, 1.0, 1.0, view_sizes, (1.0,) * len(view_sizes))
+        x, targets = sample.split([sample.shape[1] - n_targets, n_targets], 1)
+        factor = _unit_factor(x)
+        views = tuple(_unit_factor(view) / factor for view in x.split(view_sizes or x.shape[1], 1))
+        target_factor = _unit_factor(targets) / factor if n_targets else 1.0
+        return cls(mode, factor, target_factor, view_sizes, views if view_sizes else ())
 
     def factors(self, x: Tensor) -> Tensor | float:
         """Return the factor of each row, shape (batch, 1), or the one factor of all."""
         if self.mode != "sample_norm":
             return self.factor
+        if self.view_sizes:
+            x = self._balance_(x.clone())
         norms = torch.linalg.vector_norm(x, dim=1, keepdim=True)
         factors: Tensor = math.sqrt(x.shape[1]) / norms.clamp(min=1e-6)
         return factors
-
-    def scale_(self, x: Tensor) -> Tensor:
-        """Rows in the units of training, in the same memory."""
-        return x if self.mode is None else x.mul_(self.factors(x))
-
-    def scale(self, x: Tensor) -> Tensor:
-        """Rows in the units of training."""
-        return x if self.mode is None else x * self.factors(x)
 
     def prepare_(self, rows: Tensor, n_targets: int) -> tuple[Tensor, Tensor]:
         """Scale inputs and what is to be reconstructed of each, in the same memory.
@@ -78,7 +86,35 @@ class InputScaling:
             return rows, rows
         x, targets = rows[:, :-n_targets], rows[:, -n_targets:]
         factors = self.factors(x)
-        return x.mul_(factors), targets.mul_(factors * self.target_factor)
+        return self._balance_(x.mul_(factors)), targets.mul_(factors * self.target_factor)
+
+    def scale_(self, x: Tensor) -> Tensor:
+        """Rows in the units of training, in the same memory."""
+        return x if self.mode is None else self._balance_(x.mul_(self.factors(x)))
+
+    def scale(self, x: Tensor) -> Tensor:
+        """Rows in the units of training."""
+        return self.scale_(x.clone())
+
+    def column_factors(self, like: Tensor) -> tuple[Tensor | None, Tensor | None]:
+        """Return by how much more columns are scaled than the row: of inputs and of outputs.
+
+        None stands for all alike; otherwise a tensor of shape (n_columns,) or (), like `like`.
+        """
+        if self.target_factor != 1:
+            return None, like.new_tensor(self.target_factor)
+        if all(factor == 1 for factor in self.view_factors):
+            return None, None
+        sizes = torch.tensor(self.view_sizes, device=like.device)
+        columns = like.new_tensor(self.view_factors).repeat_interleave(sizes)
+        return columns, columns
+
+    def _balance_(self, x: Tensor) -> Tensor:
+        """Scale views relative to each other, in the same memory."""
+        if self.view_sizes:
+            for view, factor in zip(x.split(self.view_sizes, 1), self.view_factors, strict=True):
+                view.mul_(factor)
+        return x
 
 
 def _unit_factor(rows: Tensor) -> float:

@@ -7,10 +7,6 @@ from helpers import make_data, quick, targets_of
 from skorch.callbacks import Callback
 
 from sklearn_aensae import TopKSAE, Transcoder, load
-from sklearn_aensae.modules import Autoencoder
-from sklearn_aensae.modules.activations import TopK
-from sklearn_aensae.modules.decoders import LinearDecoder
-from sklearn_aensae.modules.encoder import LinearEncoder
 from sklearn_aensae.modules.initialization import regress
 
 X = make_data()
@@ -249,21 +245,6 @@ def test_warm_start_refuses_to_take_up_a_skip():
     sae = quick(Transcoder, warm_start=True).fit(X, Y).set_params(skip=True)
     with pytest.raises(ValueError, match=r"warm_start=True .*skip\.weight"):
         sae.fit(X, Y)
-
-
-def test_folding_divides_outputs_and_leaves_codes_alone_but_for_units():
-    torch.manual_seed(0)
-    encoder = LinearEncoder(3, 7, is_centred=False)
-    module = Autoencoder(encoder, TopK(2), LinearDecoder(4, 7), torch.nn.Linear(3, 4, bias=False))
-    module = module.double().eval()
-    for parameter in module.parameters():
-        torch.nn.init.normal_(parameter)
-    module.decoder.constrain_()
-    x = torch.randn(9, 3, dtype=torch.float64)
-    output, folded = module(x), module.folded(5.0)(x)
-    torch.testing.assert_close(folded.reconstruction, output.reconstruction / 5)
-    torch.testing.assert_close(folded.codes.dense(), output.codes.dense() / 5)
-    assert module.folded(1.0) is module
 
 
 def test_regression_leaves_out_directions_without_variance():

@@ -6,7 +6,7 @@ import torch
 
 from sklearn_aensae.modules import Autoencoder
 from sklearn_aensae.modules.activations import ReLU, TopK
-from sklearn_aensae.modules.decoders import LinearDecoder
+from sklearn_aensae.modules.decoders import FreeDecoder, LinearDecoder
 from sklearn_aensae.modules.encoder import LinearEncoder
 from sklearn_aensae.modules.initialization import geometric_median, initialize_
 
@@ -113,3 +113,34 @@ def test_tracker_survives_a_state_dict():
     assert again.tracker.n_seen == 10
     assert again.tracker.window == 6
     assert again.tracker.density().tolist() == module.tracker.density().tolist()
+
+
+@pytest.mark.parametrize("kind", ["target", "centred views", "views", "free", "nothing"])
+def test_folding_is_the_same_map_in_other_units(kind):
+    torch.manual_seed(0)
+    factors = torch.tensor([0.5, 0.5, 3.0, 3.0, 3.0], dtype=torch.float64)
+    inputs, outputs = {
+        "target": (None, torch.tensor(7.0, dtype=torch.float64)),
+        "centred views": (factors, factors),
+        "views": (factors, factors),
+    }.get(kind, (None, None))
+    n_outputs = 4 if kind == "target" else 5
+    encoder = LinearEncoder(5, 12, is_centred=kind == "centred views")
+    skip = torch.nn.Linear(5, n_outputs, bias=False) if kind in {"target", "views"} else None
+    make_decoder = FreeDecoder if kind == "free" else LinearDecoder
+    module = Autoencoder(encoder, ReLU(), make_decoder(n_outputs, 12), skip).double().eval()
+    for parameter in module.parameters():
+        torch.nn.init.normal_(parameter)
+    module.decoder.constrain_()
+    folded = module.folded(inputs, outputs)
+    assert (folded is module) == (kind == "nothing")
+    x = torch.randn(9, 5, dtype=torch.float64)
+    expected = module(x if inputs is None else x * inputs).reconstruction
+    found = folded(x)
+    torch.testing.assert_close(
+        found.reconstruction, expected if outputs is None else expected / outputs
+    )
+    codes, decoder = found.codes.dense(), folded.decoder
+    skipped = 0 if skip is None else folded.skip(x)
+    torch.testing.assert_close(codes @ decoder.atoms + decoder.bias + skipped, found.reconstruction)
+    torch.testing.assert_close(decoder.norms(), torch.ones(12, dtype=torch.float64))

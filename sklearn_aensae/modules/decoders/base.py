@@ -49,6 +49,11 @@ class Decoder(nn.Module, ABC):
         norms: Tensor = torch.linalg.vector_norm(self.dictionary(), dim=1)
         return norms
 
+    def view_norms(self, view_sizes: Sequence[int]) -> Tensor:
+        """Norm of each atom's part in each view, differentiable: (n_components, n_views)."""
+        views = self.dictionary().split(list(view_sizes), dim=1)
+        return torch.stack([torch.linalg.vector_norm(view, dim=1) for view in views], dim=1)
+
     def prefixes(self, codes: Codes, bounds: Sequence[int]) -> Tensor:
         """Reconstructions without the bias by the first components only.
 
