@@ -225,13 +225,15 @@ def calibrate(estimator: "BaseSAE", source: Source) -> None:
 
 def _take_over_weights(module: Autoencoder, previous: Autoencoder) -> None:
     """Copy the weights of an earlier fit."""
-    shapes = [
+    shapes, before = (
         {name: tuple(p.shape) for name, p in m.named_parameters()} for m in (module, previous)
-    ]
-    if shapes[0] != shapes[1]:
+    )
+    changed = sorted(name for name in shapes | before if shapes.get(name) != before.get(name))
+    if changed:
+        was, now = ({name: all_.get(name) for name in changed} for all_ in (before, shapes))
         raise ValueError(
-            "warm_start=True needs the shapes of the last fit: its weights were "
-            f"{shapes[1]} and would now be {shapes[0]}."
+            f"warm_start=True needs the shapes of the last fit: weights were {was} and would now "
+            f"be {now}."
         )
     with torch.no_grad():
         for new, old in zip(module.parameters(), previous.parameters(), strict=True):
