@@ -9,6 +9,7 @@ from sklearn_aensae import (
     L1SAE,
     AdaptiveElasticNetSAE,
     AdaptiveLassoSAE,
+    ArchetypalSAE,
     BatchTopKSAE,
     ElasticNetSAE,
     FeatureChoiceSAE,
@@ -70,6 +71,12 @@ REDUCTIONS = [
         PolySAE,
         {"order": 1},
     ),
+    (
+        ArchetypalSAE,
+        {"delta": 1.0, "callbacks": [Freezer("decoder.relaxation")]},
+        ArchetypalSAE,
+        {"delta": 0.0},
+    ),
     (TreeSAE, {"layer_sizes": (1.0,), "layer_k": (1.0,)}, TopKSAE, {}),
 ]
 
@@ -108,3 +115,8 @@ def test_interactions_make_a_difference():
     params = {"callbacks": [Freezer("decoder.bias")], "max_epochs": 10}
     first, second = (quick(PolySAE, order=order, **params).fit(X) for order in (1, 2))
     assert np.abs(first.transform(X) - second.transform(X)).max() > 1e-3
+
+
+def test_relaxation_makes_a_difference():
+    first, second = (quick(ArchetypalSAE, delta=delta).fit(X) for delta in (0.0, 1.0))
+    assert np.abs(first.components_ - second.components_).max() > 1e-3
