@@ -189,7 +189,7 @@ verbose : bool, default=False
 """,
     "{shared_attributes}": """
 components_ : ndarray of shape (n_components, n_features)
-    Atoms as rows, of unit norm but for `PolySAE`. The reconstruction is
+    Atoms as rows, of unit norm but for `ArchetypalSAE` and `PolySAE`. The reconstruction is
     `codes @ components_ + decoder_bias_`; of a `PolySAE`, this is the linear part.
 encoder_weights_ : ndarray of shape (n_components, n_features)
     Pre-codes are `(X - encoder_offset_) @ encoder_weights_.T + encoder_bias_`.

@@ -9,6 +9,7 @@ from sklearn_aensae import (
     L1SAE,
     AdaptiveElasticNetSAE,
     AdaptiveLassoSAE,
+    ArchetypalSAE,
     BatchTopKSAE,
     Crosscoder,
     DecoderNormL1SAE,
@@ -87,6 +88,12 @@ REDUCTIONS = [
         PolySAE,
         {"order": 1},
     ),
+    (
+        ArchetypalSAE,
+        {"delta": 1.0, "callbacks": [Freezer("decoder.relaxation")]},
+        ArchetypalSAE,
+        {"delta": 0.0},
+    ),
     (TreeSAE, {"layer_sizes": (1.0,), "layer_k": (1.0,)}, TopKSAE, {}),
 ]
 
@@ -149,3 +156,6 @@ def test_a_crosscoder_of_two_views_is_another_thing_than_of_one():
         for views in (None, (0.25, 0.75))
     )
     assert np.abs(one.components_ - two.components_).max() > 1e-3
+def test_relaxation_makes_a_difference():
+    first, second = (quick(ArchetypalSAE, delta=delta).fit(X) for delta in (0.0, 1.0))
+    assert np.abs(first.components_ - second.components_).max() > 1e-3

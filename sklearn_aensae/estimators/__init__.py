@@ -2,6 +2,7 @@
 
 from sklearn_aensae.estimators._adaptive_elastic_net import AdaptiveElasticNetSAE
 from sklearn_aensae.estimators._adaptive_lasso import AdaptiveLassoSAE
+from sklearn_aensae.estimators._archetypal import ArchetypalSAE
 from sklearn_aensae.estimators._base import BaseSAE
 from sklearn_aensae.estimators._batch_topk import BatchTopKSAE
 from sklearn_aensae.estimators._crosscoder import Crosscoder
@@ -24,6 +25,7 @@ __all__ = [
     "L1SAE",
     "AdaptiveElasticNetSAE",
     "AdaptiveLassoSAE",
+    "ArchetypalSAE",
     "BaseSAE",
     "BatchTopKSAE",
     "Crosscoder",

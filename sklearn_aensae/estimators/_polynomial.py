@@ -89,7 +89,9 @@ class PolynomialSAE(BaseSAE):
     def top_interactions(self, n: int = 10) -> tuple[NDArray[np.int64], NDArray[np.floating]]:
         """Find the pairs with the largest interactions, among components that fired of late.
 
-        One component after the other is compared with all, in O(n_components) memory.
+        One component after the other is compared with all, in O(n_components) memory. The norm says
+        what a product of codes of 1 adds: components with long codes and short atoms have smaller
+        ones for the same effect, and a pair that never meets has a meaningless one.
 
         Parameters
         ----------

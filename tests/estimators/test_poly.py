@@ -6,8 +6,11 @@ import numpy as np
 import pytest
 import torch
 from helpers import make_data, quick
+from skorch.callbacks import Callback
 
-from sklearn_aensae import PolySAE, load
+from sklearn_aensae import PolySAE, TopKSAE, load
+from sklearn_aensae.datasets import make_interactions
+from sklearn_aensae.metrics import dictionary_recovery
 
 X = make_data()
 
@@ -140,3 +143,46 @@ def test_few_ranks_are_saved_and_loaded(tmp_path):
     again = load(tmp_path / "sae")
     np.testing.assert_array_equal(again.reconstruct(X), sae.reconstruct(X))
     np.testing.assert_array_equal(again.interaction(1, 2), sae.interaction(1, 2))
+
+
+class StartAt(Callback):
+    """Gives encoder and decoder a dictionary to start from."""
+
+    def __init__(self, dictionary):
+        self.dictionary = dictionary
+
+    def on_train_begin(self, net, **kwargs):
+        module = net.module_
+        atoms = torch.tensor(self.dictionary).to(module.encoder.weight)
+        with torch.no_grad():
+            module.encoder.weight.copy_(atoms)
+            if module.decoder.is_linear:
+                module.decoder.atoms.copy_(atoms)
+                return
+            basis, factor = torch.linalg.qr(atoms)
+            module.decoder.basis.copy_(basis)
+            module.decoder.maps[0].copy_(factor)
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_a_planted_pair_is_the_strongest_of_all(seed):
+    """Both start at the true atoms: with as many components as there are, either may end with two
+    atoms in one component and another one idle, and such a dictionary has no pair to find.
+    """
+    data, _, dictionary, pairs, _ = make_interactions(3000, random_state=seed)
+    params = {"k": 4, "max_epochs": 20, "batch_size": 128, "learning_rate": 3e-3}
+    topk, poly = (
+        quick(cls, 16, callbacks=[StartAt(dictionary)], **params, **order).fit(data)
+        for cls, order in ((TopKSAE, {}), (PolySAE, {"order": 2}))
+    )
+    learned, true = dictionary_recovery(poly.components_, dictionary).matching
+    found, strengths = poly.top_interactions(120)
+    named = np.sort(true[np.argsort(learned)][found], axis=1)
+    rank = 1 + np.flatnonzero((named == pairs[0]).all(axis=1))[0]
+    fvu = [1 - sae.score(data) for sae in (topk, poly)]
+    l0 = [(sae.transform(data) > 0).sum(axis=1).mean() for sae in (topk, poly)]
+    print(f"planted pair: rank {rank} of {len(found)}, strongest {strengths[:3].round(3)}")
+    print(f"FVU: TopK {fvu[0]:.4f}, Poly {fvu[1]:.4f}; L0 {l0[0]:.2f}, {l0[1]:.2f}")
+    assert rank == 1
+    assert fvu[1] < 0.6 * fvu[0]
+    assert l0[1] <= l0[0] + 0.05

@@ -1,5 +1,6 @@
 """Decoders: from codes back to inputs. One per file."""
 
+from sklearn_aensae.modules.decoders.archetypal import ArchetypalDecoder
 from sklearn_aensae.modules.decoders.base import Decoder
 from sklearn_aensae.modules.decoders.linear import LinearDecoder
 from sklearn_aensae.modules.decoders.polynomial import PolynomialDecoder
@@ -9,3 +10,4 @@ from sklearn_aensae.modules.decoders.free import FreeDecoder
 
 __all__ = ["FreeDecoder", "LinearDecoder"]
 __all__ = ["Decoder", "LinearDecoder", "PolynomialDecoder"]
+__all__ = ["ArchetypalDecoder", "Decoder", "LinearDecoder", "PolynomialDecoder"]
