@@ -39,6 +39,7 @@ REDUCTIONS = [
         {"lambda_2": 0.01},
     ),
     (TopKSAE, {"k": 100, "dead_features": None}, L1SAE, {"lambda_1": 0.0}),
+    (TopKSAE, {"multi_k": 12, "multi_coefficient": 0.0}, TopKSAE, {}),
     (BatchTopKSAE, {"k": 24}, TopKSAE, {"k": 24}),
     (MutualChoiceSAE, {"dead_features": None}, BatchTopKSAE, {"dead_features": None}),
     (FeatureChoiceSAE, {"k": 100, "dead_features": None}, L1SAE, {"lambda_1": 0.0}),
