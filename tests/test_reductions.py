@@ -45,6 +45,7 @@ REDUCTIONS = [
         {"lambda_2": 0.01},
     ),
     (TopKSAE, {"k": 100, "dead_features": None}, L1SAE, {"lambda_1": 0.0}),
+    (TopKSAE, {"multi_k": 12, "multi_coefficient": 0.0}, TopKSAE, {}),
     (BatchTopKSAE, {"k": 24}, TopKSAE, {"k": 24}),
     (MutualChoiceSAE, {"dead_features": None}, BatchTopKSAE, {"dead_features": None}),
     (FeatureChoiceSAE, {"k": 100, "dead_features": None}, L1SAE, {"lambda_1": 0.0}),
@@ -156,6 +157,8 @@ def test_a_crosscoder_of_two_views_is_another_thing_than_of_one():
         for views in (None, (0.25, 0.75))
     )
     assert np.abs(one.components_ - two.components_).max() > 1e-3
+
+
 def test_relaxation_makes_a_difference():
     first, second = (quick(ArchetypalSAE, delta=delta).fit(X) for delta in (0.0, 1.0))
     assert np.abs(first.components_ - second.components_).max() > 1e-3
