@@ -65,6 +65,21 @@ def test_the_first_step_against_numpy(skip):
     assert sae.n_features_in_ == 8
 
 
+@pytest.mark.parametrize("skip", [False, True])
+def test_more_codes_reconstruct_the_targets_too(skip):
+    keep = Keep()
+    params = PLAIN | {"max_steps": 1, "batch_size": 120, "shuffle": False, "callbacks": [keep]}
+    quick(Transcoder, skip=skip, multi_k=10, **params).fit(X, Y)
+    w = keep.before
+    expected, variance = 0.0, ((Y - Y.mean(0)) ** 2).mean()
+    for k, factor in ((4, 1), (10, 1 / 8)):
+        codes = relu_topk(X @ w["encoder.weight"].T + w["encoder.bias"], k)
+        skipped = X @ w["skip.weight"].T if skip else 0.0
+        error = codes @ w["decoder.atoms"] + w["decoder.bias"] + skipped - Y
+        expected += factor * (error**2).mean() / variance
+    assert keep.loss == pytest.approx(expected, rel=1e-9)
+
+
 def test_auxk_reconstructs_what_is_left_over_of_the_targets():
     sae = quick(Transcoder, dtype="float64", max_steps=40, skip=True).fit(X, Y)
     module, term = sae.net_.module_.train(), sae.net_.criterion_.terms["auxk"]

@@ -26,9 +26,9 @@ class Wider(Term):
     is_penalty: ClassVar[bool] = False
 
     def forward(self, x: Tensor, output: SAEOutput, module: Autoencoder) -> Tensor:
-        """Mean of (x - reconstruction by the wider codes)^2."""
+        """Mean squared error of what the wider codes reconstruct."""
         codes = output.codes
         if not self.training:
             return x.new_zeros(())
         assert isinstance(codes, ActiveCodes) and codes.wider is not None
-        return mean_squared_error(module.decoder(codes.wider), x)
+        return mean_squared_error(module.reconstruct(x, codes.wider), output.wanted(x))
