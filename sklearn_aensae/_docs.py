@@ -141,10 +141,11 @@ optimizer : {"adam", "adamw", "sgd"} or callable, default="adam"
     A callable takes the parameters and `lr`, as the classes in `torch.optim` do; use
     `functools.partial` for further options.
 init : {"data", "data_median", "paper"}, default="data"
-    "data": decoder bias at the mean of the data, random unit atoms, encoder equal to the
-    atoms times one factor that fits the data best. "data_median": the same with the
-    geometric median. "paper": uniform weights and a decoder bias of 0, as published with
-    the AEN-SAE; on data with a large mean most features die within a few steps.
+    "data": decoder bias at the mean of the data, random unit atoms (points of the data in an
+    `ArchetypalSAE`), encoder equal to the atoms times one factor that fits the data best.
+    "data_median": the same with the geometric median. "paper": uniform weights and a decoder
+    bias of 0, as published with the AEN-SAE; on data with a large mean most features die within
+    a few steps.
 input_scaling : {None, "mean_norm", "sample_norm"}, default="mean_norm"
     Units of training. "mean_norm": one factor, so that rows have mean norm
     sqrt(n_features); penalties then mean the same on any data. "sample_norm": each row to
