@@ -72,8 +72,8 @@ aux_coefficient : float or None, default=None
 k_aux : int or None, default=None
     Most dead features per row in AuxK; None means n_features / 2.
 resample_at : list of int or float, default=(0.125, 0.25, 0.375, 0.5)
-    When to resample: steps (int) or shares of training (float). Published: 25, 50, 75 and 100 of
-    200 thousand steps.
+    When to resample: steps (int) or shares of training (float). Published: after 25, 50, 75 and
+    100 thousand steps; the shares are ours.
 """,
     "{topk_parameters}": """
 dead_features : {"auxk", None}, default="auxk"

@@ -5,7 +5,7 @@ import torch
 from sklearn_aensae.dead_features import auxk
 from sklearn_aensae.kernels import ActiveCodes, DenseCodes, Pattern
 from sklearn_aensae.modules.activations import base, batchwise, relu
-from sklearn_aensae.objective.reconstruction import gate_reconstruction, mse, nested
+from sklearn_aensae.objective.reconstruction import gate_reconstruction, mse, nested, wider
 
 
 def encode(x, weight, bias, offset, select, *, choose=None, subset=None):
@@ -51,6 +51,7 @@ def use_naive_kernels(monkeypatch):
     monkeypatch.setattr(mse, "mean_squared_error", squared_error)
     monkeypatch.setattr(gate_reconstruction, "mean_squared_error", squared_error)
     monkeypatch.setattr(nested, "mean_squared_error", squared_error)
+    monkeypatch.setattr(wider, "mean_squared_error", squared_error)
     monkeypatch.setattr(nested, "prefix_reconstructions", prefix_reconstructions)
     monkeypatch.setattr(ActiveCodes, "decode", decode)
     monkeypatch.setattr(DenseCodes, "decode", decode)

@@ -101,6 +101,8 @@ def test_bad_parameters(cls, name, value, allowed):
         (L1SAE, "dead_features", "aux_zipf", "one of 'auxk', 'ghost', 'resample', None"),
         (L1SAE, "resample_at", [0.5, 1.5], r"a list of steps \(ints >= 1\) or shares"),
         (L1SAE, "resample_at", 0.5, r"a list of steps \(ints >= 1\) or shares"),
+        (TopKSAE, "multi_k", 4, "more than k=4, or None; got 4"),
+        (TopKSAE, "multi_k", 0, "an integer >= 1 or None"),
         (TopKSAE, "k_aux", 0, "an integer >= 1 or None"),
     ],
 )

@@ -9,7 +9,7 @@ import torch
 from helpers import SAES, given, make_data, quick
 from naive import use_naive_kernels
 
-from sklearn_aensae import _devices
+from sklearn_aensae import TopKSAE, _devices
 from sklearn_aensae.kernels import Workspace
 from sklearn_aensae.modules.activations import ReLU
 from sklearn_aensae.modules.activations.elementwise import BREAK_EVEN, Elementwise
@@ -99,19 +99,24 @@ def test_gradients_equal_those_of_plain_autograd(cls, n_steps, dtype, kind, monk
         assert bool((decisive.dense()[:7] > 0).all())
 
 
-@pytest.mark.parametrize("name", ["auxk", "ghost"])
-@pytest.mark.parametrize("cls", L1_TYPES)
-def test_gradients_of_what_revives_equal_those_of_plain_autograd(cls, name, monkeypatch):
-    sae = quick(cls, N_COMPONENTS, dtype="float64", max_steps=40, dead_features=name).fit(X)
+@pytest.mark.parametrize(
+    ("cls", "name", "options"),
+    [(cls, name, {"dead_features": name}) for cls in L1_TYPES for name in ("auxk", "ghost")]
+    + [(TopKSAE, "multi_topk", {"multi_k": 40})],
+)
+def test_gradients_of_optional_terms_equal_those_of_plain_autograd(cls, name, options, monkeypatch):
+    sae = quick(cls, N_COMPONENTS, dtype="float64", max_steps=40, **options).fit(X)
     sae.net_.module_.tracker.samples_since_fired[::3] = 10**6
-    sae.net_.criterion_.terms[name].n_calls = 0
+    for term in sae.net_.criterion_.terms.values():
+        # Who is dead is looked up in the next batch.
+        term.n_calls = 0
     x = make_batch("plain", sae)
     ours = {density: gradients(sae.net_, x, density) for density in (0.0, 1.0)}
-    assert sae.net_.criterion_.terms[name].n_calls == 0
+    assert sae.net_.criterion_.terms[name].weight > 0
     use_naive_kernels(monkeypatch)
     for density, (loss, found, codes) in ours.items():
         expected_loss, expected, _ = gradients(sae.net_, x, density)
-        assert codes.is_sparse == (density == 0)
+        assert codes.is_sparse == (density == 0 or cls is TopKSAE)
         assert loss.item() == pytest.approx(expected_loss.item(), rel=1e-10)
         for mine, dense in zip(found, expected, strict=True):
             assert (mine - dense).norm() / dense.norm().clamp(min=1e-12) < 1e-10

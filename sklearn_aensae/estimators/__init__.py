@@ -14,6 +14,7 @@ from sklearn_aensae.estimators._l1 import L1SAE
 from sklearn_aensae.estimators._matryoshka import MatryoshkaSAE
 from sklearn_aensae.estimators._matryoshka_l1 import MatryoshkaL1SAE
 from sklearn_aensae.estimators._mutual_choice import MutualChoiceSAE
+from sklearn_aensae.estimators._p_annealing import PAnnealingSAE
 from sklearn_aensae.estimators._topk import TopKSAE
 from sklearn_aensae.estimators._transcoder import Transcoder
 from sklearn_aensae.estimators._tree import TreeSAE
@@ -33,6 +34,7 @@ __all__ = [
     "MatryoshkaL1SAE",
     "MatryoshkaSAE",
     "MutualChoiceSAE",
+    "PAnnealingSAE",
     "TopKSAE",
     "Transcoder",
     "TreeSAE",

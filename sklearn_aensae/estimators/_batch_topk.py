@@ -2,14 +2,14 @@
 
 from dataclasses import dataclass
 
-from sklearn_aensae.estimators._topk import TopKSAE
+from sklearn_aensae.estimators._budget import BudgetSAE
 from sklearn_aensae.modules.activations import Activation, BatchTopK
 
 __all__ = ["BatchTopKSAE"]
 
 
 @dataclass(eq=False, repr=False, kw_only=True)
-class BatchTopKSAE(TopKSAE):
+class BatchTopKSAE(BudgetSAE):
     r"""Sparse autoencoder that keeps the `k` times B largest codes of a batch of B rows.
 
     .. math::

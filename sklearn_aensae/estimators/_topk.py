@@ -3,18 +3,18 @@
 from dataclasses import dataclass
 from typing import Annotated
 
+from sklearn_aensae.estimators._budget import BudgetSAE
 from sklearn_aensae.estimators._build import Plan
-from sklearn_aensae.estimators._reviving import RevivingSAE
-from sklearn_aensae.modules.activations import Activation, TopK
+from sklearn_aensae.modules.activations import Activation, MultiTopK, TopK
 from sklearn_aensae.objective import Term
-from sklearn_aensae.objective.reconstruction import MSE
-from sklearn_aensae.params import AtLeast, OneOf
+from sklearn_aensae.objective.reconstruction import Wider
+from sklearn_aensae.params import AtLeast
 
 __all__ = ["TopKSAE"]
 
 
 @dataclass(eq=False, repr=False, kw_only=True)
-class TopKSAE(RevivingSAE):
+class TopKSAE(BudgetSAE):
     r"""Sparse autoencoder that keeps the `k` largest codes of each row.
 
     .. math::
@@ -22,8 +22,9 @@ class TopKSAE(RevivingSAE):
         L = \frac{\frac{1}{Bn} \sum_i \lVert x_i - \hat x_i \rVert^2}{\mathrm{Var}(x)}
             + \alpha \, L_{AuxK}
 
-    Var(x) is the variance of the scaled data, measured once; AuxK lets features that have been
-    silent for `dead_window` reconstruct what the others left over.
+    and, with `multi_k`, the same error once more, of the `multi_k` largest codes, times
+    `multi_coefficient`. Var(x) is the variance of the scaled data, measured once; AuxK lets
+    features that have been silent for `dead_window` reconstruct what the others left over.
 
     Parameters
     ----------
@@ -31,6 +32,12 @@ class TopKSAE(RevivingSAE):
         Number of components: an int is absolute, a float a multiple of the number of features.
     k : int, default=32
         Most active components per row; more than `n_components` means all of them.
+    multi_k : int or None, default=None
+        Components of a second reconstruction, more than `k`, whose error counts as well
+        (Multi-TopK). Without it, `k` codes reconstruct well and more of them worse. Published: None
+        or 4 * k. More than `n_components` means all of them.
+    multi_coefficient : float, default=1/8
+        Factor of that error (Gao et al. 2024); unused without `multi_k`.
     {topk_parameters}
     {shared_parameters}
 
@@ -52,11 +59,18 @@ class TopKSAE(RevivingSAE):
     8
     """
 
-    k: Annotated[int, AtLeast(1)] = 32
-    dead_features: Annotated[str | None, OneOf("auxk", None)] = "auxk"
+    multi_k: Annotated[int | None, AtLeast(1, optional=True)] = None
+    multi_coefficient: Annotated[float, AtLeast(0, real=True)] = 1 / 8
 
     def _make_activation(self, n_components: int) -> Activation:
-        return TopK(min(self.k, n_components))
+        k = min(self.k, n_components)
+        if self.multi_k is None:
+            return TopK(k)
+        if self.multi_k <= self.k:
+            raise ValueError(f"multi_k must be more than k={self.k}, or None; got {self.multi_k}.")
+        return MultiTopK(k, min(self.multi_k, n_components))
 
-    def _make_reconstruction(self, plan: Plan) -> Term:
-        return MSE(1 / plan.variance)
+    def _make_terms(self, plan: Plan) -> dict[str, Term]:
+        if self.multi_k is None:
+            return {}
+        return {"multi_topk": Wider(self.multi_coefficient / plan.variance)}

@@ -8,9 +8,9 @@ import numpy as np
 from skorch.callbacks import Callback
 
 from sklearn_aensae.dead_features import LayerAuxK
+from sklearn_aensae.estimators._budget import BudgetSAE
 from sklearn_aensae.estimators._build import Plan
 from sklearn_aensae.estimators._layers import LAYERS, PARTS, cut
-from sklearn_aensae.estimators._topk import TopKSAE
 from sklearn_aensae.modules.activations import Tree
 from sklearn_aensae.objective import Term
 from sklearn_aensae.objective.reconstruction import Nested
@@ -21,7 +21,7 @@ __all__ = ["TreeSAE"]
 
 
 @dataclass(eq=False, repr=False, kw_only=True)
-class TreeSAE(TopKSAE):
+class TreeSAE(BudgetSAE):
     r"""Sparse autoencoder whose components form a tree: a child fires only where its parent does.
 
     Layer after layer, with :math:`z = W (x - b) + c` and for each component a parent :math:`p`,

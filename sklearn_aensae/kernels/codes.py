@@ -162,14 +162,23 @@ class ActiveCodes(Codes):
         Their rows and components.
     gates : Tensor of shape (n_entries,) or None
         What decides on activity, if the activation has such a thing.
+    wider : ActiveCodes or None
+        A choice of more codes of the same rows, if the activation makes one.
     """
 
     is_sparse = True
 
-    def __init__(self, values: Tensor, pattern: Pattern, gates: Tensor | None = None) -> None:
+    def __init__(
+        self,
+        values: Tensor,
+        pattern: Pattern,
+        gates: Tensor | None = None,
+        wider: "ActiveCodes | None" = None,
+    ) -> None:
         self.values = values
         self.pattern = pattern
         self._gates = gates
+        self.wider = wider
         self.n_rows, self.n_components = pattern.n_rows, pattern.n_columns
 
     @property
