@@ -270,3 +270,15 @@ def test_regression_leaves_out_directions_without_variance():
     found = regress(torch.tensor(x @ map_.T + 1), torch.tensor(x)).numpy()
     np.testing.assert_allclose(found[:, :4], map_[:, :4], atol=1e-9)
     np.testing.assert_allclose(found[:, 4], 0, atol=1e-9)
+
+
+def test_a_wider_reconstruction_is_one_of_the_targets_with_the_skip():
+    sae = quick(Transcoder, skip=True, multi_k=9, dtype="float64").fit(X, Y)
+    module, term = sae.net_.module_.train(), sae.net_.criterion_.terms["multi_topk"].train()
+    x, wanted = sae._scaling.prepare_(torch.tensor(np.hstack([X, Y])), 12)
+    with torch.no_grad():
+        value = term(x, module(x)._replace(target=wanted), module).item()
+    w = {n: p.detach().numpy() for n, p in module.named_parameters()}
+    codes = relu_topk(x.numpy() @ w["encoder.weight"].T + w["encoder.bias"], 9)
+    fitted = codes @ w["decoder.atoms"] + w["decoder.bias"] + x.numpy() @ w["skip.weight"].T
+    assert value == pytest.approx(((fitted - wanted.numpy()) ** 2).mean(), rel=1e-9)

@@ -26,7 +26,7 @@ class Wider(Term):
     is_penalty: ClassVar[bool] = False
 
     def forward(self, x: Tensor, output: SAEOutput, module: Autoencoder) -> Tensor:
-        """Mean squared error of what the wider codes reconstruct."""
+        """Mean of (what is wanted - reconstruction by the wider codes)^2."""
         codes = output.codes
         if not self.training:
             return x.new_zeros(())
