@@ -2,11 +2,12 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from scipy import sparse
 from sklearn.utils.validation import check_is_fitted
 
 from sklearn_aensae.estimators._base import BaseSAE
@@ -86,24 +87,30 @@ class PolynomialSAE(BaseSAE):
         return to_array(decoder.interaction(components) * self.input_scale_ ** (n - 1))
 
     @torch.no_grad()
-    def top_interactions(self, n: int = 10) -> tuple[NDArray[np.int64], NDArray[np.floating]]:
+    def top_interactions(
+        self, n: int = 10, X: Any = None
+    ) -> tuple[NDArray[np.int64], NDArray[np.floating]]:
         """Find the pairs with the largest interactions, among components that fired of late.
 
-        One component after the other is compared with all, in O(n_components) memory. The norm says
-        what a product of codes of 1 adds: components with long codes and short atoms have smaller
-        ones for the same effect, and a pair that never meets has a meaningless one.
+        One component after the other is compared with all, in O(n_components) memory besides the
+        codes of `X`.
 
         Parameters
         ----------
         n : int, default=10
             Number of pairs; all that there are if fewer.
+        X : array-like of shape (n_samples, n_features) or None, default=None
+            Rows over which a pair counts by what it adds to them. With None it counts by what a
+            product of codes of 1 would add: that is meaningless for a pair that never meets, and
+            smaller for components with long codes and short atoms.
 
         Returns
         -------
         pairs : ndarray of shape (n_pairs, 2)
             Components, the smaller first; the strongest pair first.
         strengths : ndarray of shape (n_pairs,)
-            Norm of the interaction of each, in the units of `X`.
+            In the units of the data: norm of the interaction of each, times the root mean square
+            of the product of its codes over `X`.
 
         Raises
         ------
@@ -115,13 +122,32 @@ class PolynomialSAE(BaseSAE):
             raise ValueError("top_interactions needs order=2 or 3; with order=1 there are none.")
         if n < 1:
             raise ValueError(f"n must be at least 1; got {n}.")
+        meetings = None if X is None else _Meetings(sparse.csr_array(self.transform(X)))
         alive = np.flatnonzero(self.feature_density_)
         pairs, strengths = np.empty((0, 2), dtype=np.int64), np.empty(0)
         for position, i in enumerate(alive):
             others = alive[position + 1 :]
-            norms = to_array(decoder.pair_norms(int(i)))[others] * self.input_scale_
+            norms = to_array(decoder.pair_norms(int(i))) * self.input_scale_
+            if meetings is not None:
+                norms = norms * meetings.mean_product(int(i))
             pairs = np.vstack([pairs, np.column_stack([np.full(len(others), i), others])])
-            strengths = np.concatenate([strengths, norms])
+            strengths = np.concatenate([strengths, norms[others]])
             best = np.argsort(-strengths, kind="stable")[:n]
             pairs, strengths = pairs[best], strengths[best]
         return pairs, strengths
+
+
+class _Meetings:
+    """How much the products of codes come to, over the rows of a data set."""
+
+    def __init__(self, codes: sparse.csr_array) -> None:
+        self.rows = codes.power(2)
+        self.columns = self.rows.tocsc()
+
+    def mean_product(self, i: int) -> NDArray[np.floating]:
+        """Root mean square over the rows of the products with code `i`: (n_components,)."""
+        start, stop = self.columns.indptr[i : i + 2]
+        where, squares = self.columns.indices[start:stop], self.columns.data[start:stop]
+        sums = self.rows[where].T @ squares
+        found: NDArray[np.floating] = np.sqrt(sums / self.rows.shape[0])
+        return found
