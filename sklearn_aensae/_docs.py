@@ -75,6 +75,18 @@ resample_at : list of int or float, default=(0.125, 0.25, 0.375, 0.5)
     When to resample: steps (int) or shares of training (float). Published: after 25, 50, 75 and
     100 thousand steps; the shares are ours.
 """,
+    "{n_components}": """
+n_components : int or float, default=8.0
+    Number of components: an int is absolute, a float a multiple of the number of features.
+""",
+    "{multi_parameters}": """
+multi_k : int or None, default=None
+    Components of a second reconstruction, more than `k`, whose error counts as well
+    (Multi-TopK). Without it, `k` codes reconstruct well and more of them worse. Published: None
+    or 4 * k. More than `n_components` means all of them.
+multi_coefficient : float, default=1/8
+    Factor of that error (Gao et al. 2024); unused without `multi_k`.
+""",
     "{topk_parameters}": """
 dead_features : {"auxk", None}, default="auxk"
     How dead features are revived.

@@ -32,8 +32,7 @@ class AdaptiveElasticNetSAE(AdaptiveLassoSAE):
 
     Parameters
     ----------
-    n_components : int or float, default=8.0
-        Number of components: an int is absolute, a float a multiple of the number of features.
+    {n_components}
     lambda_1 : float, default=0.005
         Strength of the L1 penalty.
     lambda_2 : float, default=1e-4

@@ -37,8 +37,7 @@ class ArchetypalSAE(TopKSAE):
 
     Parameters
     ----------
-    n_components : int or float, default=8.0
-        Number of components: an int is absolute, a float a multiple of the number of features.
+    {n_components}
     k : int, default=32
         Most active components per row; more than `n_components` means all of them.
     n_candidates : int, default=1000
@@ -50,6 +49,7 @@ class ArchetypalSAE(TopKSAE):
         :math:`\delta`, how far an atom may be from the hull, before the factor :math:`e^m` and in
         the units of training (rows of mean norm sqrt(n_features), with the default
         `input_scaling`). 0 keeps atoms in the hull.
+    {multi_parameters}
     {topk_parameters}
     {shared_parameters}
 

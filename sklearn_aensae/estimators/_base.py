@@ -52,8 +52,7 @@ class BaseSAE(
 
     Parameters
     ----------
-    n_components : int or float, default=8.0
-        Number of components: an int is absolute, a float a multiple of the number of features.
+    {n_components}
     {shared_parameters}
     """
 

@@ -24,8 +24,7 @@ class BatchTopKSAE(BudgetSAE):
 
     Parameters
     ----------
-    n_components : int or float, default=8.0
-        Number of components: an int is absolute, a float a multiple of the number of features.
+    {n_components}
     k : int, default=32
         Active components of the mean row; more than `n_components` means all of them.
     {topk_parameters}

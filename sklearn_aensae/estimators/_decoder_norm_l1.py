@@ -39,8 +39,7 @@ class DecoderNormL1SAE(L1SAE):
 
     Parameters
     ----------
-    n_components : int or float, default=8.0
-        Number of components: an int is absolute, a float a multiple of the number of features.
+    {n_components}
     lambda_1 : float, default=0.005
         Strength of the penalty; as in :class:`L1SAE`, with unit atoms.
     lambda_warmup : int or float, default=0.05

@@ -39,8 +39,7 @@ class GatedSAE(L1SAE):
 
     Parameters
     ----------
-    n_components : int or float, default=8.0
-        Number of components: an int is absolute, a float a multiple of the number of features.
+    {n_components}
     lambda_1 : float, default=0.005
         Strength of the L1 penalty on the gates; as in :class:`L1SAE`, for want of a published
         value that does not depend on the data.

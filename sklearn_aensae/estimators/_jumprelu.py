@@ -39,8 +39,7 @@ class JumpReLUSAE(RevivingSAE):
 
     Parameters
     ----------
-    n_components : int or float, default=8.0
-        Number of components: an int is absolute, a float a multiple of the number of features.
+    {n_components}
     lambda_0 : float, default=0.003
         Strength of the penalty. With `target_l0`, try 1.0.
     target_l0 : float or None, default=None

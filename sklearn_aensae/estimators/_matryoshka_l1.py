@@ -27,8 +27,7 @@ class MatryoshkaL1SAE(NestedSAE, L1SAE):
 
     Parameters
     ----------
-    n_components : int or float, default=8.0
-        Number of components: an int is absolute, a float a multiple of the number of features.
+    {n_components}
     lambda_1 : float, default=0.005
         Strength of the L1 penalty.
     lambda_warmup : int or float, default=0.05

@@ -34,8 +34,7 @@ class PAnnealingSAE(L1SAE):
 
     Parameters
     ----------
-    n_components : int or float, default=8.0
-        Number of components: an int is absolute, a float a multiple of the number of features.
+    {n_components}
     lambda_1 : float, default=0.005
         Strength of the penalty as training begins, at p = 1.
     p_end : float, default=0.2

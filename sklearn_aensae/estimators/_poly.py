@@ -34,8 +34,7 @@ class PolySAE(PolynomialSAE, TopKSAE):
 
     Parameters
     ----------
-    n_components : int or float, default=8.0
-        Number of components: an int is absolute, a float a multiple of the number of features.
+    {n_components}
     k : int, default=32
         Most active components per row; more than `n_components` means all of them.
     order : {1, 2, 3}, default=3
@@ -44,6 +43,7 @@ class PolySAE(PolynomialSAE, TopKSAE):
         :math:`R_1 \ge R_2 \ge R_3`, one for each order, the first at most `n_features` and
         `n_components`. None: R_1 as large as that, the others 64, or R_1 if less (published for
         GPT-2 small, and 128 for larger models).
+    {multi_parameters}
     {topk_parameters}
     {shared_parameters}
 

@@ -28,16 +28,10 @@ class TopKSAE(BudgetSAE):
 
     Parameters
     ----------
-    n_components : int or float, default=8.0
-        Number of components: an int is absolute, a float a multiple of the number of features.
+    {n_components}
     k : int, default=32
         Most active components per row; more than `n_components` means all of them.
-    multi_k : int or None, default=None
-        Components of a second reconstruction, more than `k`, whose error counts as well
-        (Multi-TopK). Without it, `k` codes reconstruct well and more of them worse. Published: None
-        or 4 * k. More than `n_components` means all of them.
-    multi_coefficient : float, default=1/8
-        Factor of that error (Gao et al. 2024); unused without `multi_k`.
+    {multi_parameters}
     {topk_parameters}
     {shared_parameters}
 

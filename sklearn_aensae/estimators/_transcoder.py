@@ -40,16 +40,12 @@ class Transcoder(TargetedSAE, TopKSAE):
 
     Parameters
     ----------
-    n_components : int or float, default=8.0
-        Number of components: an int is absolute, a float a multiple of the number of features.
+    {n_components}
     k : int, default=32
         Most active components per row; more than `n_components` means all of them.
     skip : bool, default=False
         Whether a linear map of x is added to the reconstruction (Paulo et al. 2025).
-    multi_k : int or None, default=None
-        Components of a second reconstruction, more than `k`, as in :class:`TopKSAE`.
-    multi_coefficient : float, default=1/8
-        Factor of its error; unused without `multi_k`.
+    {multi_parameters}
     {topk_parameters}
     {shared_parameters}
 

@@ -43,8 +43,7 @@ class TreeSAE(BudgetSAE):
 
     Parameters
     ----------
-    n_components : int or float, default=8.0
-        Number of components: an int is absolute, a float a multiple of the number of features.
+    {n_components}
     k : int, default=32
         Most active components per row, over all layers.
     {tree_parameters}

@@ -5,6 +5,7 @@ from contextlib import suppress
 from typing import Any
 
 import torch
+from sklearn.utils import get_tags
 from skorch.callbacks import Callback, GradientNormClipping
 from torch import Tensor
 
@@ -35,6 +36,10 @@ class Pace(Callback):
             with torch.no_grad():
                 for name, parameter in parameters(net).items():
                     parameter.copy_(self.start[name])
+                if not net.module_.encoder.is_centred:
+                    net.module_.encoder.bias.sub_(
+                        self.start["encoder_weight"] @ self.start["decoder_bias"]
+                    )
 
     def on_batch_end(self, net: Any, training: bool = False, **kwargs: Any) -> None:
         """Hand over to the next method."""
@@ -79,9 +84,10 @@ class Ours(Method):
     def train(self, pause: Pause) -> None:
         """Fit."""
         clipping = [GradientNormClipping(1.0)] if self.clips else []
-        self.make_estimator([*clipping, Pace(self, pause, self.start())]).fit(
-            self.problem.X.numpy()
-        )
+        sae = self.make_estimator([*clipping, Pace(self, pause, self.start())])
+        X = self.problem.X.numpy()
+        # What maps rows to other rows maps them to themselves.
+        sae.fit(X, X if get_tags(sae).target_tags.required else None)
 
     @torch.no_grad()
     def reconstruct(self, x: Tensor) -> tuple[Tensor, float]:

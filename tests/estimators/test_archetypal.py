@@ -79,7 +79,7 @@ def test_warm_start_keeps_the_candidates():
     candidates = sae.candidates_
     sae.set_params(random_state=5, max_steps=1).fit(X)
     np.testing.assert_array_equal(sae.candidates_, candidates)
-    with pytest.raises(ValueError, match="warm_start=True needs the decoder of the last fit"):
+    with pytest.raises(ValueError, match="warm_start=True needs the shapes of the last fit"):
         sae.set_params(n_candidates=11).fit(X)
 
 
