@@ -29,7 +29,7 @@ class Budget:
     batch_size: int
 
 
-FULL = Budget(30_000, 4_000, 400_000, 16, steps=600, batch_size=512)
+FULL = Budget(30_000, 4_000, 400_000, 16, steps=500, batch_size=256)
 QUICK = Budget(1_000, 200, 4_000, 2, steps=10, batch_size=128)
 
 
@@ -54,7 +54,7 @@ def spiked(budget: Budget) -> Problem:
         budget.n_rows + 2 * budget.n_held_out, 64, 256, n_active=8, noise_std=0.05,
         dtype=np.float32, random_state=0,
     )  # fmt: skip
-    return Problem("spiked", *_cut(X, budget), target=8, n_components=512, truth=truth)
+    return Problem("spiked", *_cut(X, budget), target=8, n_components=256, truth=truth)
 
 
 def tree(budget: Budget) -> Problem:
@@ -76,7 +76,7 @@ def language_model(budget: Budget) -> Problem:
     validation = mixed[n_train : n_train + max(1, n_train // 8)]
     test = tuple(text[:3_000] for text in load_stdlib_texts("test")[: budget.n_test_texts])
     rows = [activations.transform(list(part)) for part in (mixed[:n_train], validation, test)]
-    width = 4 * rows[0].shape[1]
+    width = 2 * rows[0].shape[1]
     return Problem("language model", *rows, 24, width, None, activations, test)
 
 
