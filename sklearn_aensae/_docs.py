@@ -75,6 +75,11 @@ resample_at : list of int or float, default=(0.125, 0.25, 0.375, 0.5)
     When to resample: steps (int) or shares of training (float). Published: after 25, 50, 75 and
     100 thousand steps; the shares are ours.
 """,
+    "{exact_parameters}": """
+transform_method : {"encoder", "exact"}, default="encoder"
+    How `transform`, `reconstruct` and `score` find codes: by the encoder, or as the exact minimum
+    of the objective over non-negative codes, on the dictionary that was learned.
+""",
     "{n_components}": """
 n_components : int or float, default=8.0
     Number of components: an int is absolute, a float a multiple of the number of features.

@@ -41,6 +41,7 @@ class AdaptiveElasticNetSAE(AdaptiveLassoSAE):
         Linear rise from 0 of all penalties: steps (int) or a share of training (float).
     {adaptive_parameters}
     {revival_parameters}
+    {exact_parameters}
     {shared_parameters}
 
     Attributes
@@ -71,3 +72,6 @@ class AdaptiveElasticNetSAE(AdaptiveLassoSAE):
 
     def _make_terms(self, plan: Plan) -> dict[str, Term]:
         return {**super()._make_terms(plan), "l2": L2(self.lambda_2)}
+
+    def _ridge(self) -> float:
+        return self.lambda_2

@@ -3,6 +3,9 @@
 from dataclasses import dataclass
 from typing import Annotated
 
+import numpy as np
+from numpy.typing import NDArray
+
 from sklearn_aensae.estimators._build import Plan
 from sklearn_aensae.estimators._l1 import L1SAE
 from sklearn_aensae.objective import Term
@@ -39,6 +42,7 @@ class AdaptiveLassoSAE(L1SAE):
         Linear rise from 0 of all penalties: steps (int) or a share of training (float).
     {adaptive_parameters}
     {revival_parameters}
+    {exact_parameters}
     {shared_parameters}
 
     Attributes
@@ -102,3 +106,7 @@ class AdaptiveLassoSAE(L1SAE):
         term = self.net_.criterion_.terms["l1"]
         self.adaptive_weights_ = term.weights.cpu().numpy().copy()
         self.pinned_share_ = float(term.pinned_share())
+
+    def _strengths(self) -> NDArray[np.floating]:
+        strengths: NDArray[np.floating] = super()._strengths() * self.adaptive_weights_
+        return strengths

@@ -12,7 +12,7 @@ import torch
 from sklearn.base import BaseEstimator
 from sklearn.utils import Tags, check_random_state
 from skorch.callbacks import Callback
-from torch import nn
+from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from sklearn_aensae._devices import resolve_device
@@ -25,7 +25,8 @@ from sklearn_aensae.estimators._transforming import TransformingMixin
 from sklearn_aensae.estimators._validation import validate_X
 from sklearn_aensae.exceptions import TrainingInterruptedWarning
 from sklearn_aensae.io._checkpoints import Checkpoints
-from sklearn_aensae.kernels import PRECISIONS
+from sklearn_aensae.kernels import PRECISIONS, Codes
+from sklearn_aensae.modules import Autoencoder
 from sklearn_aensae.modules.activations import Activation
 from sklearn_aensae.modules.decoders import Decoder, LinearDecoder
 from sklearn_aensae.modules.encoder import LinearEncoder
@@ -125,6 +126,14 @@ class BaseSAE(
 
     def _check_plan(self, plan: Plan) -> None:
         """Warn, as training begins, of parameters that do not go together."""
+
+    def _encode_rows(self, module: Autoencoder, x: Tensor) -> Codes:
+        """Codes of rows in the units of training."""
+        return module.encode(x)
+
+    def _asks_encoder(self) -> bool:
+        """Whether codes are those of the encoder."""
+        return True
 
     def _write_fitted(self) -> None:
         """Write fitted attributes; a variant adds its own."""

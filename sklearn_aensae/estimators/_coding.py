@@ -120,7 +120,7 @@ def _iter_dense_codes(
 ) -> Iterator[tuple[slice, Tensor]]:
     """Yield rows and their codes, in the units of the input, as dense blocks."""
     module = read_module(estimator)
-    if not module.activation.elementwise:
+    if not (estimator._asks_encoder() and module.activation.elementwise):
         for rows, _, codes, factors in _iter_codes(estimator, module, X):
             dense = codes.scaled(1 / factors).dense()
             yield rows, dense if features is None else dense[:, features]
@@ -153,7 +153,8 @@ def iter_reconstructions(estimator: "BaseSAE", X: Rows) -> Iterator[tuple[slice,
     module = read_module(estimator)
     for rows, x, factors in _iter_rows(estimator, X):
         scaled = x * factors
-        yield rows, x, module.reconstruct(scaled, module.encode(scaled)) / factors
+        codes = estimator._encode_rows(module, scaled)
+        yield rows, x, module.reconstruct(scaled, codes) / factors
 
 
 def explained_variance(estimator: "BaseSAE", X: Rows, y: Rows | None = None) -> float:
@@ -163,6 +164,13 @@ def explained_variance(estimator: "BaseSAE", X: Rows, y: Rows | None = None) -> 
         wanted = x if y is None else _source(estimator, y[rows]).take(slice(None))
         statistics.update(wanted, reconstruction)
     return statistics.explained_variance
+
+
+def iter_scaled(estimator: "BaseSAE", X: Rows) -> Iterator[tuple[Tensor, Codes]]:
+    """Yield rows and their codes in the units of training."""
+    module = read_module(estimator)
+    for _, x, codes, factors in _iter_codes(estimator, module, X):
+        yield x * factors, codes
 
 
 def decode(estimator: "BaseSAE", codes: Data | sparse.csr_array) -> Data:
@@ -198,7 +206,7 @@ def _iter_codes(
 ) -> Iterator[tuple[slice, Tensor, Codes, Tensor | float]]:
     """Yield rows, their data, their codes in the units of training, and the rows' scales."""
     for rows, x, factors in _iter_rows(estimator, X):
-        yield rows, x, module.encode(x * factors), factors
+        yield rows, x, estimator._encode_rows(module, x * factors), factors
 
 
 def _iter_rows(estimator: "BaseSAE", X: Rows) -> Iterator[tuple[slice, Tensor, Tensor | float]]:

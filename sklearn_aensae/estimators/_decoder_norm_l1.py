@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from sklearn_aensae.estimators._build import Plan
-from sklearn_aensae.estimators._l1 import L1SAE
+from sklearn_aensae.estimators._penalised import PenalisedSAE
 from sklearn_aensae.modules.decoders import FreeDecoder
 from sklearn_aensae.modules.encoder import LinearEncoder
 from sklearn_aensae.objective import Term
@@ -13,7 +13,7 @@ __all__ = ["DecoderNormL1SAE"]
 
 
 @dataclass(eq=False, repr=False, kw_only=True)
-class DecoderNormL1SAE(L1SAE):
+class DecoderNormL1SAE(PenalisedSAE):
     r"""Sparse autoencoder with an L1 penalty on codes times the norms of their atoms.
 
     .. math::

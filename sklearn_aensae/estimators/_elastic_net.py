@@ -36,6 +36,7 @@ class ElasticNetSAE(L1SAE):
     lambda_warmup : int or float, default=0.05
         Linear rise from 0 of all penalties: steps (int) or a share of training (float).
     {revival_parameters}
+    {exact_parameters}
     {shared_parameters}
 
     Attributes
@@ -62,3 +63,6 @@ class ElasticNetSAE(L1SAE):
 
     def _make_terms(self, plan: Plan) -> dict[str, Term]:
         return {**super()._make_terms(plan), "l2": L2(self.lambda_2)}
+
+    def _ridge(self) -> float:
+        return self.lambda_2

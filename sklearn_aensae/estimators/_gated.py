@@ -5,7 +5,7 @@ from typing import Annotated
 
 from sklearn_aensae.estimators._build import Plan
 from sklearn_aensae.estimators._fitted import to_array
-from sklearn_aensae.estimators._l1 import L1SAE
+from sklearn_aensae.estimators._penalised import PenalisedSAE
 from sklearn_aensae.modules.activations import Activation, Gated
 from sklearn_aensae.objective import Term
 from sklearn_aensae.objective.penalties import GateSum
@@ -16,7 +16,7 @@ __all__ = ["GatedSAE"]
 
 
 @dataclass(eq=False, repr=False, kw_only=True)
-class GatedSAE(L1SAE):
+class GatedSAE(PenalisedSAE):
     r"""Sparse autoencoder whose gates decide who is active, and other parameters how strongly.
 
     .. math::

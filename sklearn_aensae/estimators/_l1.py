@@ -1,30 +1,17 @@
 """L1 sparse autoencoder."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Annotated, ClassVar
-
-from skorch.callbacks import Callback
 
 from sklearn_aensae.estimators._build import Plan
-from sklearn_aensae.estimators._reviving import RevivingSAE
-from sklearn_aensae.modules.activations import Activation, ReLU
+from sklearn_aensae.estimators._exact import ExactCodingSAE
 from sklearn_aensae.objective import Term
 from sklearn_aensae.objective.penalties import L1
-from sklearn_aensae.params import AtLeast, Length, OneOf, Where
-from sklearn_aensae.training import PenaltyWarmUp, Resampling
 
 __all__ = ["L1SAE"]
 
-MOMENT = Length(low=1)
-MOMENTS = Where(
-    "a list of steps (ints >= 1) or shares of training (floats in (0.0, 1.0])",
-    lambda values: isinstance(values, list | tuple) and all(map(MOMENT.accepts, values)),
-)
-
 
 @dataclass(eq=False, repr=False, kw_only=True)
-class L1SAE(RevivingSAE):
+class L1SAE(ExactCodingSAE):
     r"""Sparse autoencoder with an L1 penalty on its codes.
 
     .. math::
@@ -46,6 +33,7 @@ class L1SAE(RevivingSAE):
     lambda_warmup : int or float, default=0.05
         Linear rise from 0 of all penalties: steps (int) or a share of training (float).
     {revival_parameters}
+    {exact_parameters}
     {shared_parameters}
 
     Attributes
@@ -66,22 +54,5 @@ class L1SAE(RevivingSAE):
     (1797, 128)
     """
 
-    lambda_1: Annotated[float, AtLeast(0, real=True)] = 0.005
-    lambda_warmup: Annotated[int | float, Length()] = 0.05
-    dead_features: Annotated[str | None, OneOf("auxk", "ghost", "resample", None)] = None
-    resample_at: Annotated[Sequence[float], MOMENTS] = (0.125, 0.25, 0.375, 0.5)
-
-    _fires_if_positive: ClassVar[bool] = True
-
-    def _make_activation(self, n_components: int) -> Activation:
-        return ReLU()
-
     def _make_terms(self, plan: Plan) -> dict[str, Term]:
         return {"l1": L1(self.lambda_1)}
-
-    def _make_resample(self, plan: Plan) -> Callback:
-        return Resampling([max(1, plan.steps(at)) for at in self.resample_at], self._seed)
-
-    def _make_callbacks(self, plan: Plan) -> list[tuple[str, Callback]]:
-        n_steps = plan.steps(self.lambda_warmup)
-        return [("penalty_warm_up", PenaltyWarmUp(n_steps))] if n_steps else []

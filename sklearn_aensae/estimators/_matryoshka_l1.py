@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 
 from sklearn_aensae.estimators._build import Plan
-from sklearn_aensae.estimators._l1 import L1SAE
 from sklearn_aensae.estimators._nested import NestedSAE
+from sklearn_aensae.estimators._penalised import PenalisedSAE
 from sklearn_aensae.objective import Term
 from sklearn_aensae.objective.penalties import NestedL1
 
@@ -12,7 +12,7 @@ __all__ = ["MatryoshkaL1SAE"]
 
 
 @dataclass(eq=False, repr=False, kw_only=True)
-class MatryoshkaL1SAE(NestedSAE, L1SAE):
+class MatryoshkaL1SAE(NestedSAE, PenalisedSAE):
     r"""L1 autoencoder whose first components must reconstruct on their own.
 
     .. math::

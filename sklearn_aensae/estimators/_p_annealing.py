@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Annotated
 
 from sklearn_aensae.estimators._build import Plan
-from sklearn_aensae.estimators._l1 import L1SAE
+from sklearn_aensae.estimators._penalised import PenalisedSAE
 from sklearn_aensae.objective import Term
 from sklearn_aensae.objective.penalties import AnnealedLp
 from sklearn_aensae.params import AtLeast, InRange, Length
@@ -13,7 +13,7 @@ __all__ = ["PAnnealingSAE"]
 
 
 @dataclass(eq=False, repr=False, kw_only=True)
-class PAnnealingSAE(L1SAE):
+class PAnnealingSAE(PenalisedSAE):
     r"""Sparse autoencoder whose penalty turns from L1 towards L0 while it trains.
 
     .. math::

@@ -1,5 +1,6 @@
 """Metrics of reconstructions, codes and dictionaries, and scorers made of them."""
 
+from sklearn_aensae.metrics.amortization import AmortizationGap, amortization_gap
 from sklearn_aensae.metrics.code_statistics import CodeStatistics
 from sklearn_aensae.metrics.coverage import parent_coverage
 from sklearn_aensae.metrics.dictionary import (
@@ -30,11 +31,13 @@ from sklearn_aensae.metrics.support import SupportRecovery, support_recovery
 
 __all__ = [
     "SCORERS",
+    "AmortizationGap",
     "CodeStatistics",
     "DictionaryRecovery",
     "LossRecovered",
     "ReconstructionStatistics",
     "SupportRecovery",
+    "amortization_gap",
     "best_explained_variance_at_l0",
     "centered_shrinkage",
     "cosine_similarity",

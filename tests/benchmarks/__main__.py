@@ -15,6 +15,7 @@ from sklearn.exceptions import ConvergenceWarning
 
 from .child import measure
 from .encoding import run_encoding
+from .exact import run_exact
 from .growth import AXES, run_growth
 from .memory import run_memory
 from .overhead import run_overhead
@@ -49,6 +50,7 @@ def parse() -> argparse.Namespace:
     parts.add_parser("overhead", parents=[common], help="1: what our engine adds to a step")
     encoding = parts.add_parser("encoding", parents=[common], help="1: many rows to CSR")
     encoding.add_argument("--rows", type=int, default=1_000_000)
+    parts.add_parser("exact", parents=[common], help="1: exact codes, beside scikit-learn's")
     quality = parts.add_parser("quality", parents=[common], help="2: whole fits")
     quality.add_argument("--data", choices=DATA, default="synthetic")
     quality.add_argument("--steps", type=int, default=600)
@@ -123,6 +125,13 @@ def encoding(args: argparse.Namespace) -> dict[str, Any]:
     return run_encoding(args.rows)
 
 
+def exact(args: argparse.Namespace) -> dict[str, Any]:
+    """Code."""
+    if args.quick:
+        return run_exact(64, n_features=16, n_components=64, n_steps=30)
+    return run_exact()
+
+
 def quality(args: argparse.Namespace) -> dict[str, Any]:
     """Run one kind of data."""
     if args.quick:
@@ -152,6 +161,7 @@ RUNS = {
     "memory": [memory],
     "overhead": [overhead],
     "encoding": [encoding],
+    "exact": [exact],
     "quality": [quality],
     "growth": [growth],
     "all": [
@@ -163,6 +173,7 @@ RUNS = {
         with_options(memory, setting="S"),
         overhead,
         with_options(encoding, rows=1_000_000),
+        exact,
         with_options(quality, data="large", kind="AEN", steps=500, set=["batch_size=2048"]),
         with_options(quality, data="synthetic", kind=None, steps=600, set=[]),
         with_options(quality, data="lm", kind=None, steps=600, set=[]),

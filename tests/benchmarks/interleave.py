@@ -92,9 +92,9 @@ def time_product(method: Method) -> Callable[[], float]:
 
 
 def interleave(
-    methods: list[Method], n_rounds: int, warm_up: int = 3
+    methods: list[Method], n_rounds: int, warm_up: int | None = None
 ) -> tuple[list[float], dict[str, list[float]]]:
-    """Time `n_rounds` steps of each method in turn.
+    """Time `n_rounds` steps of each method in turn, after as many as it takes to warm up.
 
     Returns
     -------
@@ -108,7 +108,8 @@ def interleave(
     times: dict[str, list[float]] = {name: [] for name in steppers}
     try:
         for method, stepper in zip(methods, steppers.values(), strict=True):
-            for _ in range(min(warm_up, method.most_rounds - 1)):
+            least = method.warm_up if warm_up is None else warm_up
+            for _ in range(min(least, method.most_rounds - 1)):
                 stepper.step()
         names = list(steppers)
         for i in range(n_rounds):

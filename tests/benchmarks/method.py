@@ -43,6 +43,8 @@ class Method(ABC):
         What must be installed: the name to import, and the name under which it has a version.
     most_rounds : int
         Most steps that are timed, for the very slow.
+    warm_up : int
+        Steps before those that are timed.
     """
 
     name: str
@@ -52,6 +54,7 @@ class Method(ABC):
     package: str = "sklearn_aensae"
     distribution: str = "sklearn-aensae"
     most_rounds: int = 1_000_000
+    warm_up: int = 3
 
     def __init__(self, problem: Problem) -> None:
         self.problem = problem

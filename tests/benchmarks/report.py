@@ -180,6 +180,22 @@ def render_encoding(result: dict[str, Any]) -> str:
     return table(header, rows)
 
 
+def render_exact(result: dict[str, Any]) -> str:
+    """Rows per second, and how far above the least value that any method reached."""
+    rows = [
+        [
+            f"{method['lambda_2']:g}",
+            method["name"],
+            f"{method['rows_per_second']:,.0f}",
+            f"{method['l0']:.1f}",
+            f"{method['mean_error']:.1e}",
+            f"{method['worst_error']:.1e}",
+        ]
+        for method in result["methods"]
+    ]
+    return table(["lambda_2", "codes", "rows/s", "L0", "mean error", "worst error"], rows)
+
+
 def render_quality(result: dict[str, Any]) -> str:
     """Time to levels of held-out explained variance, per kind, and how the fits ended."""
     tables = []
@@ -231,6 +247,7 @@ PARTS: dict[str, Callable[[dict[str, Any]], str]] = {
     "memory": render_memory,
     "overhead": render_overhead,
     "encoding": render_encoding,
+    "exact": render_exact,
     "quality": render_quality,
     "growth": render_growth,
 }

@@ -15,6 +15,7 @@ from . import variants as variants_part
 from .child import measure
 from .dense import DenseAEN, DenseTopK, SparseDenseAEN
 from .encoding import run_encoding
+from .exact import run_exact
 from .growth import exponent, run_growth
 from .interleave import Stepper, interleave
 from .machine import memory
@@ -174,6 +175,16 @@ def test_encoding():
     assert [fit["name"] for fit in result["fits"]] == [TopK.name, SparseAEN.name]
     assert result["fits"][0]["l0"] == 3
     assert all(fit["csr_mib"] > 0 for fit in result["fits"])
+    check(result)
+
+
+def test_exact_codes():
+    result = run_exact(32, n_features=8, n_components=24, n_steps=60)
+    assert len(result["methods"]) == 8
+    for method in result["methods"]:
+        worst = {"encoder": 10.0, "ElasticNet, tol=1e-4": 0.1}.get(method["name"], 1e-4)
+        assert 0 <= method["mean_error"] <= method["worst_error"] < worst
+    assert all(m["mean_error"] > 1e-3 for m in result["methods"] if m["name"] == "encoder")
     check(result)
 
 

@@ -3,6 +3,7 @@
 from typing import Any
 
 from sklearn_aensae import BaseSAE, all_saes
+from sklearn_aensae.modules.activations.batchwise import Batchwise
 from sklearn_aensae.modules.activations.elementwise import Elementwise
 
 from .method import Method
@@ -19,7 +20,8 @@ class Variant(Ours):
     """One of our estimators in the phase in which it spends most of its training.
 
     What is dense at first starts as sparse as a trained autoencoder and stays so by a learning
-    rate of 1e-5; what has a budget starts as it always does.
+    rate of 1e-5; what has a budget starts as it always does. Where a budget is one of a whole
+    batch, the guess of which codes may be among the largest takes some batches to come near.
     """
 
     does = "dead-feature counts, NaN guard, log; fused Adam"
@@ -49,8 +51,9 @@ def variant(cls: type[BaseSAE], *, clips: bool = False) -> type[Variant]:
     kind = cls.__name__.removesuffix("SAE")
     name = f"{cls.__name__} (ours){', clipping' if clips else ''}"
     does = f"{Variant.does}{'; gradient norm clipped to 1' if clips else ''}"
+    warm_up = 40 if isinstance(cls()._make_activation(1), Batchwise) else Variant.warm_up
     fields = {"estimator": cls, "name": name, "kind": kind, "clips": clips, "does": does}
-    return type(cls.__name__, (Variant,), fields)
+    return type(cls.__name__, (Variant,), {**fields, "warm_up": warm_up})
 
 
 OURS = [variant(cls) for _, cls in all_saes()]

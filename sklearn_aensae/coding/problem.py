@@ -1,0 +1,78 @@
+"""The convex problem whose solution is the exact code of a row, and how near a code is to it."""
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+__all__ = ["Coding"]
+
+
+class Coding(NamedTuple):
+    r"""Non-negative weighted elastic net of rows on a dictionary, in the scale of the objectives.
+
+    .. math:: \min_{h \ge 0} \frac{1}{n} \lVert x - D^\top h \rVert^2
+        + \sum_j \lambda_{1j} h_j + \lambda_2 \lVert h \rVert^2
+
+    Inside, everything is n / 2 times that, :math:`\frac12 \lVert x - D^\top h \rVert^2 +
+    \alpha^\top h + \frac\mu2 \lVert h \rVert^2`, as in textbooks. A code is given by the
+    columns and values of a fixed number of slots per row; a slot of value 0 is empty.
+    """
+
+    x: Tensor
+    """Rows less the decoder's bias: (n_rows, n_features)."""
+    atoms: Tensor
+    """D: (n_components, n_features)."""
+    alpha: Tensor
+    """n / 2 times the strength of the L1 penalty on each component: (n_components,)."""
+    mu: float
+    """n times the strength of the L2 penalty."""
+
+    def rows(self, chosen: Tensor) -> "Coding":
+        """Return the problems of some of the rows."""
+        return self._replace(x=self.x[chosen])
+
+    def residuals(self, columns: Tensor, values: Tensor) -> Tensor:
+        """Return what codes leave of the rows: (n_rows, n_features)."""
+        return self.x - (values.unsqueeze(1) @ self.atoms[columns]).squeeze(1)
+
+    def slopes(self, residuals: Tensor, columns: Tensor, values: Tensor) -> Tensor:
+        r"""Descent per unit of each code, less its penalty: (n_rows, n_components).
+
+        :math:`D (x - D^\top h) - \mu h - \alpha`: at the solution 0 where a code is active, and at
+        most 0 elsewhere (the KKT conditions).
+        """
+        slopes = residuals @ self.atoms.T
+        slopes -= self.alpha
+        # A column may fill several empty slots, with 0 each.
+        return slopes.scatter_add_(1, columns, -self.mu * values)
+
+    def objectives(self, residuals: Tensor, columns: Tensor, values: Tensor) -> Tensor:
+        """Value for each row, in double precision: (n_rows,)."""
+        values = values.double()
+        penalty = (self.alpha.double()[columns] * values).sum(1)
+        ridge = 0.5 * self.mu * values.square().sum(1)
+        return 0.5 * residuals.double().square().sum(1) + penalty + ridge
+
+    def gaps(self, residuals: Tensor, slopes: Tensor, columns: Tensor, values: Tensor) -> Tensor:
+        r"""Relative duality gaps: an upper bound of how far above the least value each row is.
+
+        The larger of two lower bounds counts. One is the dual of the lasso on augmented rows,
+        at the residual scaled down until no slope is positive. The other, with a ridge, is the
+        dual at the residual itself, as :math:`\min_{h \ge 0} \frac\mu2 h^2 - s h =
+        -s_+^2 / (2\mu)` for :math:`s = d^\top r - \alpha`.
+        """
+        primal = self.objectives(residuals, columns, values)
+        r, square = residuals.double(), values.double().square().sum(1)
+        fit, along = r.square().sum(1), (r * self.x.double()).sum(1)
+        # The largest scale for which scale * (slope + alpha) <= alpha.
+        ratio = (slopes / self.alpha.clamp(min=1e-30)).amax(1).clamp(min=0).double()
+        scale = 1 / (1 + ratio)
+        energy = fit + self.mu * square
+        scale = torch.minimum(scale, along.clamp(min=0) / energy.clamp(min=1e-300))
+        dual = scale * along - 0.5 * scale.square() * energy
+        if self.mu:
+            free = slopes.scatter_add(1, columns, self.mu * values).clamp_(min=0)
+            ridged = along - 0.5 * fit - free.double().square().sum(1) / (2 * self.mu)
+            dual = torch.maximum(dual, ridged)
+        return (primal - dual) / primal.clamp(min=1e-300)

@@ -1,0 +1,135 @@
+"""Exact codes of fitted estimators, and the gap of their encoders."""
+
+import numpy as np
+import pytest
+import torch
+from helpers import make_data, quick
+from sklearn.decomposition import sparse_encode
+from sklearn.exceptions import ConvergenceWarning
+
+from sklearn_aensae import (
+    L1SAE,
+    AdaptiveElasticNetSAE,
+    AdaptiveLassoSAE,
+    ElasticNetSAE,
+    TopKSAE,
+    all_saes,
+    load,
+)
+from sklearn_aensae.estimators import _exact
+from sklearn_aensae.metrics import amortization_gap
+
+X = make_data(n_samples=200)
+EXACT = [cls for _, cls in all_saes() if hasattr(cls, "transform_method")]
+PARAMS = {"dtype": "float64", "lambda_1": 0.05, "max_epochs": 20}
+
+
+def objective(sae, codes, rows=X):
+    """Objective of coding, from fitted attributes alone, in the units of training."""
+    s, D = sae.input_scale_, sae.components_
+    error = ((s * (rows - sae.decoder_bias_ - codes @ D)) ** 2).mean(1)
+    weights = sae.lambda_1 * getattr(sae, "adaptive_weights_", np.ones(len(D)))
+    return error + s * codes @ weights + getattr(sae, "lambda_2", 0.0) * ((s * codes) ** 2).sum(1)
+
+
+def test_which_have_exact_codes():
+    assert set(EXACT) == {L1SAE, ElasticNetSAE, AdaptiveLassoSAE, AdaptiveElasticNetSAE}
+
+
+@pytest.mark.parametrize("cls", EXACT)
+def test_no_other_code_is_better(cls):
+    sae = quick(cls, **PARAMS).fit(X)
+    exact, encoder = sae.encode(X, "exact"), sae.transform(X)
+    assert (exact >= 0).all()
+    least = objective(sae, exact)
+    assert (objective(sae, encoder) > least).all()
+    rng = np.random.default_rng(0)
+    for scale in (1e-4, 1e-2):
+        other = np.maximum(exact + scale * rng.normal(size=exact.shape), 0)
+        assert (objective(sae, other) >= least * (1 - 1e-10)).all()
+
+
+@pytest.mark.parametrize("cls", EXACT)
+def test_gap_of_the_encoder(cls):
+    sae = quick(cls, **PARAMS).fit(X)
+    best = objective(sae, sae.encode(X, "exact"))
+    expected = objective(sae, sae.transform(X)) / best - 1
+    gap = amortization_gap(sae, X)
+    np.testing.assert_allclose(gap.gaps, expected, rtol=1e-6, atol=1e-9)
+    assert gap.mean == pytest.approx(expected.mean())
+    assert gap.median == pytest.approx(np.median(expected))
+    print(f"{cls.__name__}: mean gap of the encoder {gap.mean:.3f}")
+    assert gap.mean > 0.01
+
+
+def test_l1_codes_are_those_of_sparse_encode():
+    sae = quick(L1SAE, **PARAMS, input_scaling=None).fit(X)
+    alpha = 0.5 * X.shape[1] * sae.lambda_1
+    expected = sparse_encode(
+        X - sae.decoder_bias_, sae.components_, algorithm="lasso_cd", alpha=alpha, positive=True,
+        max_iter=100_000,
+    )  # fmt: skip
+    reached = objective(sae, sae.encode(X, "exact"))
+    np.testing.assert_allclose(reached, objective(sae, expected), rtol=1e-3)
+    assert (reached <= objective(sae, expected) * (1 + 1e-10)).all()
+
+
+@pytest.mark.parametrize("cls", EXACT)
+def test_all_that_encodes_follows_transform_method(cls, tmp_path):
+    sae = quick(cls, **PARAMS).fit(X)
+    exact = sae.encode(X, "exact")
+    assert sae.transform_method == "encoder"
+    np.testing.assert_array_equal(sae.encode(X), sae.transform(X))
+    sae.set_params(transform_method="exact")
+    codes = sae.transform(X)
+    np.testing.assert_array_equal(codes, exact)
+    np.testing.assert_array_equal(sae.encode(X, "encoder") > 0, quick_codes(sae) > 0)
+    np.testing.assert_allclose(sae.reconstruct(X), sae.inverse_transform(codes), atol=1e-10)
+    unexplained = ((X - sae.reconstruct(X)) ** 2).sum() / ((X - X.mean(0)) ** 2).sum()
+    assert sae.score(X) == pytest.approx(1 - unexplained)
+    np.testing.assert_allclose(sae.transform(X, features=[3, 1]), codes[:, [3, 1]])
+    np.testing.assert_allclose(sae.transform(torch.tensor(X)).numpy(), codes)
+    one_by_one = np.vstack([sae.transform(row[None]) for row in X[:20]])
+    np.testing.assert_allclose(one_by_one, codes[:20], atol=1e-6)
+    sae.save(tmp_path / "sae")
+    np.testing.assert_array_equal(load(tmp_path / "sae").transform(X), codes)
+    sae.set_params(sparse_output=True)
+    np.testing.assert_array_equal(sae.transform(X).toarray(), codes)
+
+
+def quick_codes(sae):
+    """Codes of the encoder from fitted attributes."""
+    return np.maximum((X - sae.encoder_offset_) @ sae.encoder_weights_.T + sae.encoder_bias_, 0)
+
+
+def test_blocks_of_rows_are_solved_alike(monkeypatch):
+    sae = quick(ElasticNetSAE, **PARAMS).fit(X)
+    whole = sae.encode(X, "exact")
+    monkeypatch.setattr(_exact, "WORK", 3 * 2 * 24 * X.shape[1])
+    np.testing.assert_allclose(sae.encode(X, "exact"), whole, atol=1e-9)
+
+
+def test_single_precision_is_exact_to_its_tolerance(recwarn):
+    sae = quick(AdaptiveElasticNetSAE, **(PARAMS | {"dtype": "float32"})).fit(X)
+    least = objective(sae, sae.encode(X, "exact").astype(np.float64))
+    double = quick(AdaptiveElasticNetSAE, **PARAMS)
+    assert double.dtype == "float64"
+    assert (least <= objective(sae, sae.transform(X).astype(np.float64))).all()
+    assert not [w for w in recwarn if issubclass(w.category, ConvergenceWarning)]
+
+
+def test_rows_that_rounding_keeps_open_are_told(monkeypatch):
+    sae = quick(L1SAE, lambda_1=0.05).fit(X)
+    monkeypatch.setitem(_exact.TOLERANCES, torch.float32, 1e-15)
+    with pytest.warns(ConvergenceWarning, match=r"of 200 rows .* above 1e-15.*dtype='float64'"):
+        sae.encode(X, "exact")
+
+
+def test_bad_methods():
+    sae = quick(L1SAE).fit(X)
+    with pytest.raises(ValueError, match="method must be 'encoder', 'exact' or None; got 'omp'"):
+        sae.encode(X, "omp")
+    with pytest.raises(ValueError, match="transform_method must be one of"):
+        quick(L1SAE, transform_method="omp").fit(X)
+    with pytest.raises(TypeError, match="TopKSAE has no exact codes"):
+        amortization_gap(quick(TopKSAE).fit(X), X)
