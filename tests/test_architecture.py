@@ -8,7 +8,7 @@ import sklearn_aensae
 ROOT = Path(sklearn_aensae.__file__).parent
 LAYERS = [
     {"exceptions", "params", "_docs", "_devices"},
-    {"kernels", "sources", "datasets", "testing"},
+    {"kernels", "coding", "sources", "datasets", "testing"},
     {"llm"},
     {"metrics"},
     {"modules"},
