@@ -49,17 +49,17 @@ def study(cls: type[BaseSAE], problem: Problem, budget: Budget) -> dict[str, Any
 
 def trials(cls: type[BaseSAE], problem: Problem, budget: Budget) -> Iterator[tuple[Params, Scores]]:
     """Yield the parameters of each trial and its scores on the validation rows."""
-    count = next((n for n in ("k", "target_l0") if n in cls.__dataclass_fields__), None)
-    if count is not None:
+    if "k" in cls.__dataclass_fields__:
         for rate in LEARNING_RATES:
-            params = {"learning_rate": rate, count: problem.target}
+            params = {"learning_rate": rate, "k": problem.target}
             yield params, attempt(cls, problem, budget, params)
         return
+    penalty = next(name for name in ("lambda_1", "lambda_0") if name in cls.__dataclass_fields__)
     for rate in LEARNING_RATES_WITH_PENALTY:
         seen: list[tuple[float, float]] = []
         for _ in range(N_STRENGTHS):
             strength = next_strength(seen, problem.target)
-            params = {"learning_rate": rate, "lambda_1": strength}
+            params = {"learning_rate": rate, penalty: strength}
             scores = attempt(cls, problem, budget, params)
             seen.append((strength, scores["L0"]))
             yield params, scores

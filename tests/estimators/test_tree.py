@@ -3,13 +3,14 @@
 import numpy as np
 import pytest
 import torch
+from absorption import absorption
 from helpers import dies_in_step, make_data, quick, state_of
 from skorch.callbacks import Callback
 
 from sklearn_aensae import TopKSAE, TreeSAE, load
 from sklearn_aensae.datasets import make_feature_tree
 from sklearn_aensae.estimators._layers import cut
-from sklearn_aensae.metrics import dictionary_recovery, parent_coverage
+from sklearn_aensae.metrics import parent_coverage
 from sklearn_aensae.params import validate_params
 
 X = make_data()
@@ -237,25 +238,6 @@ def test_warm_start_keeps_the_tree():
     np.testing.assert_array_equal(sae.parents_, tree)
     with pytest.raises(ValueError, match=r"they ended at components \[6, 24\] .* at \[12, 24\]"):
         sae.set_params(layer_sizes=(0.5, 0.5)).fit(X)
-
-
-def absorption(sae, X, true_codes, dictionary, parents):
-    """Share of the rows with a true child in which the latent of its parent is silent.
-
-    A row with a true child has its true parent, too. The latent of a true feature is the
-    component that the matching of both dictionaries (largest sum of cosines) gives it. Mean over
-    the pairs of a parent and a child.
-    """
-    active = sae.transform(X) > 0
-    truly = true_codes.toarray() > 0
-    found, true = dictionary_recovery(sae.components_, dictionary).matching
-    latent = dict(zip(true.tolist(), found.tolist(), strict=True))
-    shares = [
-        1 - active[truly[:, child], latent[int(parent)]].mean()
-        for child, parent in enumerate(parents)
-        if parent >= 0
-    ]
-    return float(np.mean(shares))
 
 
 @pytest.mark.parametrize("seed", [0, 1])

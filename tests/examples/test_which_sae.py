@@ -81,13 +81,16 @@ def test_a_training_that_diverges_is_a_trial_without_a_result(parts, tiny, monke
 def test_the_page_is_filled_and_the_best_comes_first(parts, tmp_path):
     page, _, _ = parts
     runs = {
-        name: [{"L0": 8.0, "EV": ev + d, "dead": 0.0, "recovery": ev, "s": 1.0} for d in (0, 0.01)]
-        for name, ev in (("Worse", 0.5), ("Better", 0.7))
+        name: [{"L0": l0, "EV": ev + d, "dead": 0.0, "recovery": ev, "s": 1.0} for d in (0, 0.01)]
+        for name, ev, l0 in (("Far", 0.9, 16.0), ("Worse", 0.5, 8.0), ("Better", 0.7, 9.0))
     }
-    studies = [{"estimator": n, "params": {"k": 8}, "runs": found} for n, found in runs.items()]
+    studies = [
+        {"estimator": name, "target": 8, "params": {"k": 8}, "runs": found}
+        for name, found in runs.items()
+    ]
     text = page.table(studies)
     assert "CE recovered" not in text
-    assert text.index("Better") < text.index("Worse")
+    assert text.index("Better") < text.index("Worse") < text.index("`Far` (target missed)")
     assert "0.705 (0.700..0.710)" in text
     file = tmp_path / "page.md"
     file.write_text("a\n<!-- begin tree -->\nold\n<!-- end tree -->\nb\n")
