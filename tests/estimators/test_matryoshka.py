@@ -5,9 +5,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from absorption import absorption
 from helpers import make_data, quick
 
-from sklearn_aensae import BatchTopKSAE, MatryoshkaL1SAE, MatryoshkaSAE
+from sklearn_aensae import BatchTopKSAE, MatryoshkaL1SAE, MatryoshkaSAE, TopKSAE
+from sklearn_aensae.datasets import make_feature_tree
 from sklearn_aensae.estimators._nested import level_bounds
 
 X = make_data()
@@ -105,6 +107,21 @@ def test_inner_levels_reconstruct_better_than_without_nesting(cls):
         errors.append(float(((X - inner) ** 2).mean() / X.var(0).mean()))
     print(f"{cls.__name__}: unexplained by 8 of 24 components: {errors[0]:.3f} -> {errors[1]:.3f}")
     assert errors[1] < 0.8 * errors[0]
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_less_is_absorbed_than_by_topk(seed):
+    data, codes, dictionary, parents = make_feature_tree(
+        6000, 32, n_roots=8, n_children=3, noise_std=0.05, random_state=seed
+    )
+    train, held_out = slice(0, 5000), slice(5000, None)
+    params = {"n_components": 32, "k": 4, "max_epochs": 20, "batch_size": 128}
+    rates = []
+    for cls, levels in ((TopKSAE, {}), (MatryoshkaSAE, {"widths": [8]})):
+        sae = quick(cls, **params, **levels, learning_rate=3e-3).fit(data[train])
+        rates.append(absorption(sae, data[held_out], codes[held_out], dictionary, parents))
+    print(f"absorption: TopK {rates[0]:.3f}, Matryoshka {rates[1]:.3f}")
+    assert rates[1] < 0.8 * rates[0]
 
 
 @pytest.mark.parametrize("p_both", [0.05, 0.15])
