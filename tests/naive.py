@@ -1,5 +1,7 @@
 """The library's kernels written densely, for autograd: slow and obviously right."""
 
+import itertools
+
 import torch
 
 from sklearn_aensae.dead_features import auxk
@@ -38,9 +40,18 @@ def decode(codes, atoms):
     return codes.dense() @ atoms
 
 
-def prefix_reconstructions(codes, atoms, bounds):
-    dense = codes.dense()
-    return torch.stack([dense[:, :bound] @ atoms[:bound] for bound in bounds])
+def group_reconstructions(codes, atoms, bounds):
+    dense, bounds = codes.dense(), [0, *bounds]
+    return torch.stack([dense[:, a:b] @ atoms[a:b] for a, b in itertools.pairwise(bounds)])
+
+
+def nested_squared_error(groups, bias, x, level_weights, *, detached):
+    error, before = 0.0, torch.zeros_like(x)
+    for weight, group in zip(level_weights, groups, strict=True):
+        error = error + weight * squared_error(before + group + bias, x)
+        before = before + group
+        before = before.detach() if detached else before
+    return error
 
 
 def use_naive_kernels(monkeypatch):
@@ -51,8 +62,8 @@ def use_naive_kernels(monkeypatch):
     monkeypatch.setattr(relu, "dense_relu_encode", relu_encode)
     monkeypatch.setattr(mse, "mean_squared_error", squared_error)
     monkeypatch.setattr(gate_reconstruction, "mean_squared_error", squared_error)
-    monkeypatch.setattr(nested, "mean_squared_error", squared_error)
+    monkeypatch.setattr(nested, "nested_squared_error", nested_squared_error)
     monkeypatch.setattr(wider, "mean_squared_error", squared_error)
-    monkeypatch.setattr(decoders, "prefix_reconstructions", prefix_reconstructions)
+    monkeypatch.setattr(decoders, "group_reconstructions", group_reconstructions)
     monkeypatch.setattr(ActiveCodes, "decode", decode)
     monkeypatch.setattr(DenseCodes, "decode", decode)

@@ -44,7 +44,7 @@ class LayerAuxK(AuxK):
         if stop == n_components:
             return output.reconstruction
         with torch.no_grad():
-            prefix = module.decoder.prefixes(output.codes, [stop, n_components])[0]
+            prefix = module.decoder.groups(output.codes, [stop, n_components])[0]
             return prefix + module.decoder.bias
 
     def find(self, module: Autoencoder) -> Tensor:

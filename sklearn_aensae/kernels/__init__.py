@@ -4,10 +4,11 @@ from sklearn_aensae.kernels.active import active_decode, active_encode
 from sklearn_aensae.kernels.by_column import ByColumn, sort_by_column
 from sklearn_aensae.kernels.codes import ActiveCodes, Codes, DenseCodes
 from sklearn_aensae.kernels.dense import dense_decode, dense_relu_encode
+from sklearn_aensae.kernels.groups import group_reconstructions
 from sklearn_aensae.kernels.linear import iter_pre_codes
+from sklearn_aensae.kernels.nested_error import nested_squared_error
 from sklearn_aensae.kernels.pattern import Pattern
 from sklearn_aensae.kernels.precision import PRECISIONS, matmul_precision
-from sklearn_aensae.kernels.prefixes import prefix_reconstructions
 from sklearn_aensae.kernels.products import use_triton
 from sklearn_aensae.kernels.selection import (
     Selected,
@@ -33,10 +34,11 @@ __all__ = [
     "active_encode",
     "dense_decode",
     "dense_relu_encode",
+    "group_reconstructions",
     "iter_pre_codes",
     "matmul_precision",
     "mean_squared_error",
-    "prefix_reconstructions",
+    "nested_squared_error",
     "select_above",
     "select_positive",
     "select_top",

@@ -172,12 +172,12 @@ def test_low_rank_starts_in_the_directions_of_the_data():
     torch.testing.assert_close(decoder.basis.T @ decoder.basis, torch.eye(2, dtype=torch.float64))
 
 
-def test_prefixes_do_not_add_up_and_are_refused():
+def test_groups_do_not_add_up_and_are_refused():
     codes = random_codes()[1]
     with pytest.raises(TypeError, match="PolynomialDecoder is not linear in the codes"):
-        make_decoder().prefixes(codes, [2, N_COMPONENTS])
+        make_decoder().groups(codes, [2, N_COMPONENTS])
     linear = make_decoder(order=1)
-    prefixes = linear.prefixes(codes, [2, N_COMPONENTS])
+    groups = linear.groups(codes, [2, N_COMPONENTS])
     dense = codes.dense()
-    torch.testing.assert_close(prefixes[0], dense[:, :2] @ linear.dictionary()[:2])
-    torch.testing.assert_close(prefixes[1], linear.decode(codes))
+    torch.testing.assert_close(groups[0], dense[:, :2] @ linear.dictionary()[:2])
+    torch.testing.assert_close(groups.sum(0), linear.decode(codes))

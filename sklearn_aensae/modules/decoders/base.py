@@ -7,7 +7,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
-from sklearn_aensae.kernels import Codes, prefix_reconstructions
+from sklearn_aensae.kernels import Codes, group_reconstructions
 
 __all__ = ["Decoder"]
 
@@ -54,15 +54,15 @@ class Decoder(nn.Module, ABC):
         views = self.dictionary().split(list(view_sizes), dim=1)
         return torch.stack([torch.linalg.vector_norm(view, dim=1) for view in views], dim=1)
 
-    def prefixes(self, codes: Codes, bounds: Sequence[int]) -> Tensor:
-        """Reconstructions without the bias by the first components only.
+    def groups(self, codes: Codes, bounds: Sequence[int]) -> Tensor:
+        """Return what each group of components adds to the reconstruction.
 
         Parameters
         ----------
         codes : Codes of shape (batch, n_components)
             Codes.
         bounds : sequence of int, of length n_levels
-            Numbers of components, ascending; the last is that of all.
+            Where each group ends, ascending; the last is the number of components.
 
         Returns
         -------
@@ -73,7 +73,7 @@ class Decoder(nn.Module, ABC):
                 f"{type(self).__name__} is not linear in the codes, so that groups of components "
                 "do not add up; nested errors need a linear decoder."
             )
-        return prefix_reconstructions(codes, self.dictionary(), bounds)
+        return group_reconstructions(codes, self.dictionary(), bounds)
 
     @abstractmethod
     def initialize_(self, init: str, sample: Tensor, generator: torch.Generator) -> None:

@@ -3,9 +3,8 @@
 from collections.abc import Sequence
 
 from torch import Tensor
-from torch.nn import functional
 
-from sklearn_aensae.kernels import mean_squared_error
+from sklearn_aensae.kernels import nested_squared_error
 from sklearn_aensae.modules import Autoencoder, SAEOutput
 from sklearn_aensae.objective.base import Term
 
@@ -55,13 +54,11 @@ class Nested(Term):
 
     def forward(self, x: Tensor, output: SAEOutput, module: Autoencoder) -> Tensor:
         """Weighted sum of the levels' mean squared errors."""
-        decoder, wanted = module.decoder, output.wanted(x)
-        prefixes = decoder.prefixes(output.codes, self.bounds)
-        if self.detached:
-            earlier = functional.pad(prefixes[:-1], (0, 0, 0, 0, 1, 0))
-            # The same value, to the last bit.
-            prefixes = prefixes + (earlier.detach() - earlier)
-        error = x.new_zeros(())
-        for level_weight, prefix in zip(self.level_weights, prefixes, strict=True):
-            error = error + level_weight * mean_squared_error(prefix + decoder.bias, wanted)
-        return error
+        groups = module.decoder.groups(output.codes, self.bounds)
+        return nested_squared_error(
+            groups,
+            module.decoder.bias,
+            output.wanted(x),
+            self.level_weights,
+            detached=self.detached,
+        )

@@ -1,4 +1,4 @@
-"""All prefixes at once against one dense product each."""
+"""All groups at once: their running sums against one dense product for each prefix."""
 
 import numpy as np
 import pytest
@@ -10,7 +10,7 @@ from sklearn_aensae.kernels import (
     DenseCodes,
     Pattern,
     active_decode,
-    prefix_reconstructions,
+    group_reconstructions,
 )
 from sklearn_aensae.testing import count_host_reads
 
@@ -48,6 +48,10 @@ def make_case(kind):
     return ActiveCodes(values, pattern), values, atoms
 
 
+def running_sums(codes, atoms, bounds):
+    return group_reconstructions(codes, atoms, bounds).cumsum(0)
+
+
 KINDS = ["dense", "fixed number per row", "any number per row"]
 every_case = pytest.mark.parametrize("kind", KINDS)
 every_bounds = pytest.mark.parametrize("bounds", BOUNDS.values(), ids=BOUNDS.keys())
@@ -57,7 +61,7 @@ every_bounds = pytest.mark.parametrize("bounds", BOUNDS.values(), ids=BOUNDS.key
 @every_bounds
 def test_each_level_is_a_product_of_the_first_components(kind, bounds):
     codes, _, atoms = make_case(kind)
-    found = prefix_reconstructions(codes, atoms, bounds).detach().numpy()
+    found = running_sums(codes, atoms, bounds).detach().numpy()
     dense, rows = codes.dense().detach().numpy(), atoms.detach().numpy()
     assert found.shape == (len(bounds), N_ROWS, N_FEATURES)
     for level, bound in enumerate(bounds):
@@ -71,7 +75,7 @@ def test_gradients_equal_those_of_plain_autograd(kind, bounds):
     weights = torch.rand(
         len(bounds), N_ROWS, N_FEATURES, generator=torch.Generator().manual_seed(1)
     )
-    loss = (prefix_reconstructions(codes, atoms, bounds) * weights).square().sum()
+    loss = (running_sums(codes, atoms, bounds) * weights).square().sum()
     found = torch.autograd.grad(loss, [values, atoms])
     dense = codes.dense()
     prefixes = torch.stack([dense[:, :bound] @ atoms[:bound] for bound in bounds])
@@ -85,7 +89,7 @@ def test_components_further_out_have_no_gradient_at_all(kind):
     bounds = BOUNDS["groups"]
     for level, bound in enumerate(bounds):
         codes, values, atoms = make_case(kind)
-        prefix_reconstructions(codes, atoms, bounds)[level].square().sum().backward()
+        running_sums(codes, atoms, bounds)[level].square().sum().backward()
         gradient = values.grad
         if kind != "dense":
             gradient = ActiveCodes(gradient, codes.pattern).dense()
@@ -96,7 +100,7 @@ def test_components_further_out_have_no_gradient_at_all(kind):
 
 def test_one_level_is_the_plain_product_to_the_last_bit():
     codes, _, atoms = make_case("fixed number per row")
-    (found,) = prefix_reconstructions(codes, atoms, [N_COMPONENTS])
+    (found,) = running_sums(codes, atoms, [N_COMPONENTS])
     assert torch.equal(found, active_decode(codes.values, atoms, codes.pattern))
 
 
@@ -104,5 +108,5 @@ def test_one_level_is_the_plain_product_to_the_last_bit():
 def test_nothing_is_read_from_the_device(kind):
     codes, _, atoms = make_case(kind)
     with count_host_reads() as counter:
-        prefix_reconstructions(codes, atoms, BOUNDS["groups"]).sum().backward()
+        running_sums(codes, atoms, BOUNDS["groups"]).sum().backward()
     assert counter.n_reads == 0

@@ -1,4 +1,4 @@
-"""Reconstructions by the first components only, for several numbers of them at once."""
+"""What groups of neighbouring components add to a reconstruction, for all groups at once."""
 
 from collections.abc import Sequence
 
@@ -10,15 +10,14 @@ from sklearn_aensae.kernels.active import active_decode
 from sklearn_aensae.kernels.codes import ActiveCodes, Codes
 from sklearn_aensae.kernels.pattern import Pattern
 
-__all__ = ["prefix_reconstructions"]
+__all__ = ["group_reconstructions"]
 
 
-def prefix_reconstructions(codes: Codes, atoms: Tensor, bounds: Sequence[int]) -> Tensor:
-    r"""Products :math:`h_{1:m} D_{1:m}` for the prefixes of `bounds[l]` components each.
+def group_reconstructions(codes: Codes, atoms: Tensor, bounds: Sequence[int]) -> Tensor:
+    r"""Products :math:`h_{m:m'} D_{m:m'}` for the groups of components between two bounds each.
 
-    Neighbouring prefixes differ by a group of components. Each code is multiplied once, with
-    its group, and sums over groups give the prefixes: on an active set all of them cost
-    O(active) and one sum of (n_levels, batch, n_features), forward and backward.
+    Each code is multiplied once, with its group: on an active set all groups together cost what
+    the whole reconstruction does. Their running sums are the reconstructions by prefixes.
 
     Parameters
     ----------
@@ -27,7 +26,7 @@ def prefix_reconstructions(codes: Codes, atoms: Tensor, bounds: Sequence[int]) -
     atoms : Tensor of shape (n_components, n_features)
         Decoder.
     bounds : sequence of int, of length n_levels
-        Ascending, with `bounds[-1] == n_components`.
+        Where the groups end: ascending, with `bounds[-1] == n_components`.
 
     Returns
     -------
@@ -35,12 +34,10 @@ def prefix_reconstructions(codes: Codes, atoms: Tensor, bounds: Sequence[int]) -
         Without a bias.
     """
     if isinstance(codes, ActiveCodes):
-        groups = _active_groups(codes, atoms, bounds)
-    else:
-        sizes = [high - low for low, high in zip([0, *bounds], bounds, strict=False)]
-        parts = zip(codes.dense().split(sizes, 1), atoms.split(sizes), strict=True)
-        groups = torch.stack([values @ rows for values, rows in parts])
-    return groups.cumsum(0)
+        return _active_groups(codes, atoms, bounds)
+    sizes = [high - low for low, high in zip([0, *bounds], bounds, strict=False)]
+    parts = zip(codes.dense().split(sizes, 1), atoms.split(sizes), strict=True)
+    return torch.stack([values @ rows for values, rows in parts])
 
 
 def _active_groups(codes: ActiveCodes, atoms: Tensor, bounds: Sequence[int]) -> Tensor:
