@@ -15,7 +15,6 @@ ENTRANTS = 16
 MOST_ROUNDS = 1_000
 """Far more than any row takes: at worst it gains one component per round."""
 
-
 SINGULAR, TRACE = 100, 1_000
 """Pivot that is none, and the ridge that then makes up for it, in units of rounding."""
 
@@ -52,7 +51,7 @@ def solve(coding: Coding, columns: Tensor, values: Tensor, *, tol: float) -> Sol
     Returns
     -------
     solution : Solution
-        A row whose gap is above `tol` has come as far as its float type allows.
+        A row whose gap is above `tol` has come as far as its float type or `MOST_ROUNDS` allows.
     """
     n_rows, device = len(coding.x), coding.x.device
     found = _Found(n_rows, values)
@@ -76,7 +75,11 @@ def solve(coding: Coding, columns: Tensor, values: Tensor, *, tol: float) -> Sol
             break
         todo, coding = todo[left], coding.rows(left)
         best, most = torch.minimum(best, value)[left], torch.where(stuck, 1, most)[left]
-        columns, values, members = _let_in(columns[left], values[left], slopes[left], most)
+        columns, values, gaps = columns[left], values[left], gaps[left]
+        last = columns, values, gaps
+        columns, values, members = _let_in(columns, values, slopes[left], most)
+    else:
+        found.add(todo, *last)
     return found.solution()
 
 

@@ -6,7 +6,7 @@ import torch
 from scipy.optimize import nnls
 from sklearn.linear_model import ElasticNet
 
-from sklearn_aensae.coding import Coding, solve
+from sklearn_aensae.coding import Coding, active_set, solve
 
 TOL = {torch.float32: 1e-5, torch.float64: 1e-10}
 N_ROWS, N_FEATURES, N_COMPONENTS = 30, 20, 60
@@ -122,6 +122,18 @@ def test_any_start_leads_to_the_solution(l2):
     np.testing.assert_allclose(
         value(coding, dense(coding, *found[:2]).numpy()), expected, rtol=1e-9
     )
+
+
+def test_rows_that_run_out_of_rounds_keep_what_they_have_and_say_so(monkeypatch):
+    coding = make_problem(0.01, 0.0)
+    start = coding.objectives(coding.x, *empty(coding)).numpy()
+    monkeypatch.setattr(active_set, "MOST_ROUNDS", 2)
+    found = solve(coding, *empty(coding), tol=1e-14)
+    reached = value(coding, dense(coding, *found[:2]).numpy())
+    assert (found.gaps > 1e-14).any()
+    assert (reached < start).all()
+    error = (reached - value(coding, slow(coding))) / reached
+    assert (error <= found.gaps.numpy() + 1e-9).all()
 
 
 def test_equal_atoms_share_a_code_evenly_with_a_ridge():
