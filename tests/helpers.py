@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from skorch.callbacks import Callback
 
 from sklearn_aensae import all_saes
 from sklearn_aensae.io._encoding import encode
@@ -99,6 +100,19 @@ def state_of(sae):
     kept = {k: v for k, v in content.items() if k not in {"parameters", "trained_with"}}
     plain = encode({**kept, "history": history}, tensors, "")
     return plain, {name: tensor.numpy().tobytes() for name, tensor in tensors.items()}
+
+
+class Keep(Callback):
+    """Keeps the weights before the first step, and what became of the step."""
+
+    def on_batch_begin(self, net, training=False, **kwargs):
+        if training and net.n_steps_ == 0:
+            self.before = {n: p.detach().numpy().copy() for n, p in net.module_.named_parameters()}
+
+    def on_batch_end(self, net, training=False, **kwargs):
+        if training and net.n_steps_ == 1:
+            self.loss = float(kwargs["loss"])
+            self.gradients = {n: p.grad.numpy().copy() for n, p in net.module_.named_parameters()}
 
 
 class Crash(BaseException):

@@ -3,8 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from helpers import make_data, quick
-from skorch.callbacks import Callback
+from helpers import Keep, make_data, quick
 
 from sklearn_aensae import Crosscoder, load
 from sklearn_aensae.kernels import DenseCodes
@@ -14,19 +13,6 @@ from sklearn_aensae.sources import InputScaling
 
 X = make_data() * np.repeat([1.0, 40.0], [3, 5])
 VIEWS = (slice(0, 3), slice(3, 8))
-
-
-class Keep(Callback):
-    """Keeps the weights before the first step, and what became of the step."""
-
-    def on_batch_begin(self, net, training=False, **kwargs):
-        if training and net.n_steps_ == 0:
-            self.before = {n: p.detach().numpy().copy() for n, p in net.module_.named_parameters()}
-
-    def on_batch_end(self, net, training=False, **kwargs):
-        if training and net.n_steps_ == 1:
-            self.loss = float(kwargs["loss"])
-            self.gradients = {n: p.grad.numpy().copy() for n, p in net.module_.named_parameters()}
 
 
 def test_the_first_step_against_numpy():

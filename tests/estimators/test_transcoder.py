@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from helpers import make_data, quick, targets_of
+from helpers import Keep, make_data, quick, targets_of
 from skorch.callbacks import Callback
 
 from sklearn_aensae import TopKSAE, Transcoder, load
@@ -21,19 +21,6 @@ def relu_topk(pre_codes, k):
         for j in np.argsort(-row)[:k]:
             out[j] = max(row[j], 0.0)
     return codes
-
-
-class Keep(Callback):
-    """Keeps the weights before the first step, and what became of the step."""
-
-    def on_batch_begin(self, net, training=False, **kwargs):
-        if training and net.n_steps_ == 0:
-            self.before = {n: p.detach().numpy().copy() for n, p in net.module_.named_parameters()}
-
-    def on_batch_end(self, net, training=False, **kwargs):
-        if training and net.n_steps_ == 1:
-            self.loss = float(kwargs["loss"])
-            self.gradients = {n: p.grad.numpy().copy() for n, p in net.module_.named_parameters()}
 
 
 @pytest.mark.parametrize("skip", [False, True])
