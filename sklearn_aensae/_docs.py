@@ -198,7 +198,8 @@ matmul_precision : {"highest", "high", "medium"}, default="highest"
     estimator's own work. "high" lets a GPU use TF32. "medium" also lets the hardware choose the
     active components by a bfloat16 product; their codes are then computed in single precision.
 random_state : int, RandomState instance or None, default=None
-    Of initial weights and the order of rows. The same seed gives the same weights.
+    Of initial weights and the order of rows. The same seed gives the same weights: bit for bit
+    on a CPU, up to the rounding of sums in no fixed order on a GPU.
 sparse_output : bool, default=False
     Whether `transform` returns a SciPy CSR array instead of a dense one. Data frames
     (`set_output`) need dense codes.

@@ -130,7 +130,7 @@ def begin(estimator: "BaseSAE", source: Source, *, n_steps: int | None) -> None:
     estimator._check_plan(plan)
     module = make_module(estimator, plan)
     generator = torch.Generator().manual_seed(estimator._seed)
-    initialize_(module, estimator.init, sample, generator, wanted)
+    initialize_(module, estimator.init, sample, generator, wanted, source.device)
     if previous is not None:
         _take_over_weights(module, previous)
     estimator.history_ = {}

@@ -50,13 +50,14 @@ def initialize_(
     sample: Tensor,
     generator: torch.Generator,
     wanted: Tensor | None = None,
+    device: str = "cpu",
 ) -> None:
-    """Fill the weights of `module` in place.
+    """Fill the weights of `module` in place, and move it to a device.
 
     Parameters
     ----------
     module : Autoencoder
-        On the CPU.
+        On the CPU, where its weights are drawn: they are the same whatever the device.
     init : {"data", "data_median", "paper"}
         "data": b_dec the mean of the sample, atoms as the decoder draws them, encoder equal to
         the atoms times the one factor with which the sample is reconstructed best.
@@ -69,14 +70,18 @@ def initialize_(
     wanted : Tensor of shape (n_rows, n_outputs) or None, default=None
         What is to be reconstructed of them; None for the rows themselves. Otherwise "data" takes
         its mean for b_dec, and the encoder sees what a linear regression says of it.
+    device : str, default="cpu"
+        Where the module is to be, and where it reconstructs the sample.
     """
     module.activation.initialize_(generator)
     wanted = sample if wanted is None else wanted
     if init == "paper":
         _initialize_as_published(module, wanted, generator)
-    else:
-        find = geometric_median if init == "data_median" else partial(torch.mean, dim=0)
-        _initialize_from_data(module, init, sample, wanted, find, generator)
+        module.to(device)
+        return
+    find = geometric_median if init == "data_median" else partial(torch.mean, dim=0)
+    _initialize_from_data(module, init, sample, wanted, find, generator)
+    _fit_scale(module.to(device), sample[:4096].to(device), wanted[:4096].to(device))
 
 
 @torch.no_grad()
@@ -100,7 +105,7 @@ def _initialize_from_data(
     find_centre: Callable[[Tensor], Tensor],
     generator: torch.Generator,
 ) -> None:
-    """Tied atoms around the centre, scaled so that the first reconstructions fit."""
+    """Tied atoms around the centre."""
     centre = input_centre = find_centre(wanted)
     module.decoder.bias.copy_(centre)
     module.decoder.initialize_(init, wanted, generator)
@@ -110,11 +115,16 @@ def _initialize_from_data(
     module.encoder.weight.copy_(atoms)
     # Pre-codes are W(x - centre), whether or not the encoder subtracts it.
     module.encoder.bias.copy_(module.encoder.weight @ (module.offset - input_centre))
-    # Overlapping atoms overshoot: n_components / 2 n_features times for ReLU codes. One
-    # least-squares factor (activations and, at first, decoders are positively homogeneous) puts
-    # that right.
-    sample, wanted = sample[:4096], wanted[:4096]
-    was_training = module.training
+
+
+@torch.no_grad()
+def _fit_scale(module: Autoencoder, sample: Tensor, wanted: Tensor) -> None:
+    """Scale the encoder so that the first reconstructions fit.
+
+    Overlapping atoms overshoot: n_components / 2 n_features times for ReLU codes. One least-squares
+    factor (activations and, at first, decoders are positively homogeneous) puts that right.
+    """
+    centre, was_training = module.decoder.bias, module.training
     with Workspace().step():
         module.calibrate(sample)
         fitted = module.eval()(sample).reconstruction - centre

@@ -67,6 +67,7 @@ def run_device(setting: Setting, device: str, n_steps: int = 20) -> dict[str, An
             use_triton(False)
             record = {"precision": precision, "products": name, "step_ms": step}
             record |= {"product_ms": unit, "adam_ms": adam, "over_floor": step / (unit + adam)}
+            print(LINE.format(**record), flush=True)
             records.append(record)
     is_cuda = device.startswith("cuda")
     return {
@@ -161,8 +162,6 @@ def main(arguments: list[str] | None = None) -> None:
     setting = Setting(args.n_samples, args.n_features, args.n_components, args.batch_size, args.k)
     result = run_device(setting, args.device, args.steps)
     print(f"{result['device']}, {setting}")
-    for record in result["steps"]:
-        print(LINE.format(**record))
     if args.json is not None:
         args.json.write_text(json.dumps(result, indent=1) + "\n")
 
