@@ -77,6 +77,7 @@ def make_spiked_dictionary(
 
     See Also
     --------
+    SpikedDictionaryStream : The same without an end, for training on fresh rows.
     sklearn_aensae.metrics.dictionary_recovery : With ``centered=True``, leaves :math:`v` out.
 
     References
@@ -94,16 +95,24 @@ def make_spiked_dictionary(
     0.5
     """
     rng = check_random_state(random_state)
-    if not 0.0 <= rho <= 1.0:
-        raise ValueError(f"rho must be between 0 and 1, got {rho!r}.")
-    shared = draw_directions(rng, 1, n_features)
-    own = draw_directions(rng, n_components, n_features)
     return draw_samples(
         rng,
         n_samples,
-        normalize(np.sqrt(1.0 - rho) * own + np.sqrt(rho) * shared),
+        draw_spiked_dictionary(rng, n_components, n_features, rho),
         n_active=n_active,
         noise_std=noise_std,
         signed=signed,
         dtype=dtype,
     )
+
+
+def draw_spiked_dictionary(
+    rng: np.random.RandomState, n_components: int, n_features: int, rho: float
+) -> npt.NDArray[np.float64]:
+    """Draw atoms that lean towards one direction, as rows of unit length."""
+    if not 0.0 <= rho <= 1.0:
+        raise ValueError(f"rho must be between 0 and 1, got {rho!r}.")
+    shared = draw_directions(rng, 1, n_features)
+    own = draw_directions(rng, n_components, n_features)
+    atoms: npt.NDArray[np.float64] = normalize(np.sqrt(1.0 - rho) * own + np.sqrt(rho) * shared)
+    return atoms
