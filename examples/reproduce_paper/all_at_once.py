@@ -12,6 +12,7 @@ from collections.abc import Iterator
 import torch
 from joblib import Parallel, delayed
 from torch import Tensor
+from tqdm import tqdm
 
 from examples.reproduce_paper.estimators import Setting, make_stream
 from examples.reproduce_paper.figures import figures
@@ -64,6 +65,7 @@ class Models:
         self.gamma, self.beta = column("gamma", 0), column("ema_beta", 0.999)
         self.n_top = (column("weight_top_share", 0.01) * d).floor().clamp(min=1).long()
         self.k = None if "k" not in runs[0][0].params else column("k", 0).long()[:, :, None]
+        self.k_max = max(row.params.get("k", 0) for row, _ in runs)
         self.ema = torch.ones(R, d, device=device, dtype=dtype)
         self.fired = torch.zeros(R, d, device=device, dtype=torch.bool)
 
@@ -80,7 +82,7 @@ class Models:
         pre = torch.baddbmm(c - b @ W.mT, x, W.mT)
         if self.k is None:
             return pre.relu()
-        largest, places = pre.topk(int(self.k.max()), dim=2)
+        largest, places = pre.topk(self.k_max, dim=2)
         ranks = torch.arange(largest.shape[2], device=x.device)
         kept = largest.relu() * (ranks < self.k)
         return torch.zeros_like(pre).scatter(2, places, kept)
@@ -156,7 +158,8 @@ def run_all_at_once(
     for kind in filter(None, kinds):
         started = time.perf_counter()
         models = Models(kind, setting, device)
-        for _, x in zip(range(setting.steps), Streams(kind, setting, device), strict=False):
+        steps = tqdm(range(setting.steps), f"{len(kind)} models", mininterval=5)
+        for _, x in zip(steps, Streams(kind, setting, device), strict=False):
             models.step(x)
             if time.time() > stop_at:
                 return
