@@ -1,6 +1,6 @@
 """Terms of dead components only: they look up now and then who is dead."""
 
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import torch
 from torch import Tensor
@@ -34,6 +34,12 @@ class DeadTerm(Term):
         super().__init__(weight)
         self.n_calls = 0
         self.dead_indices = torch.empty(0, dtype=torch.long)
+
+    def _apply(self, fn: Any, recurse: bool = True) -> Self:
+        """Move what lives outside the buffers along with them."""
+        super()._apply(fn, recurse)
+        self.dead_indices = fn(self.dead_indices)
+        return self
 
     def refresh(self, module: Autoencoder) -> None:
         """Look up, now and then in training, which components take part."""

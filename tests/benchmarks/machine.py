@@ -12,6 +12,8 @@ from typing import Any
 
 import torch
 
+from sklearn_aensae import __version__
+
 __all__ = ["ROOT", "describe", "memory", "peak_memory"]
 
 ROOT = Path(__file__).parents[2]
@@ -20,7 +22,7 @@ STATUS = Path("/proc/self/status")
 
 def describe() -> dict[str, Any]:
     """Return a record of machine, versions and commit."""
-    names = ("torch", "scikit-learn", "skorch", "numpy", "sklearn-aensae")
+    names = ("torch", "scikit-learn", "skorch", "numpy")
     return {
         "cpu": _cpu(),
         "cores": os.cpu_count(),
@@ -28,7 +30,7 @@ def describe() -> dict[str, Any]:
         "omp_wait_policy": os.environ.get("OMP_WAIT_POLICY", "unset"),
         "system": platform.platform(terse=True),
         "python": platform.python_version(),
-        "versions": {name: version(name) for name in names},
+        "versions": {name: version(name) for name in names} | {"sklearn-aensae": __version__},
         "commit": _git("rev-parse", "HEAD"),
         "dirty": bool(_git("status", "--porcelain", "--untracked-files=no")),
         "date": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
