@@ -130,16 +130,17 @@ def draw(results: list[dict[str, float]], path: Path) -> None:
     """Draw a panel for each rho."""
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(10, 4), layout="constrained")
+    figure = Figure(figsize=(10, 4.8), layout="constrained")
     for ax, rho in zip(figure.subplots(1, len(RHOS), sharey=True), RHOS, strict=True):
         panel = [row for row in results if row["rho"] == rho]
         x = [row["lambda_2"] for row in panel]
         for key, label, style in LINES:
             ax.plot(x, [row[key] for row in panel], style, label=label, markersize=4)
-        ax.set(title=f"cosine of the atoms about {rho:g}", xlabel="lambda_2", yscale="log")
+        ax.set(title=f"rho = {rho:g}", xlabel="lambda_2", yscale="log")
         ax.set_xscale("symlog", linthresh=min(v for v in x if v), linscale=0.5)
+        ax.set_xlim(0, max(x))
     figure.axes[0].set_ylabel("|change of code| / |change of row|")
-    figure.axes[-1].legend(fontsize="small")
+    figure.legend(*ax.get_legend_handles_labels(), loc="outside lower center", ncols=3)
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, dpi=110)
 
