@@ -34,7 +34,7 @@ class IrrepresentableScore(NamedTuple):
     """Score of each component outside the support, NaN in it: (n_components,)."""
 
     codes: Floats
-    """Codes on the support as coding returns them, if the condition holds: (n_active,)."""
+    """What the penalties leave of the true codes on the support alone: (n_active,)."""
 
     recovers: bool
     """Whether exact codes have the support, and signs, of the true ones."""
@@ -65,11 +65,11 @@ def irrepresentable_score(
     .. math:: \max_{j \notin A} \frac1{w_j}\, g_{jA} (G_{AA} + n \lambda_2 I)^{-1}
         \Big(w_A + \frac{2 \lambda_2}{\lambda_1} h_A\Big) < 1
 
-    says that the exact code of :math:`x = b + D_A^\top h_A` has no component outside A. It has all
-    of A, too, if A's atoms leave every code positive (`codes`); then the code is unique, and the
-    score decides: above 1, something outside A does enter. With `signed=True` codes may have either
-    sign: :math:`w_A` becomes :math:`w_A s_A` with the signs :math:`s_A` of :math:`h_A`, and
-    the absolute value counts.
+    says that the exact code of :math:`x = b + D_A^\top h_A` has the support A, if true codes are
+    large enough for the penalties to leave all of them positive (`codes`). Then it is the
+    only one, and above 1 something outside A does enter; where they are not large enough, part of
+    A is lost. With `signed=True` codes may have either sign: :math:`w_A` becomes
+    :math:`w_A s_A` with the signs :math:`s_A` of :math:`h_A`, and the absolute value counts.
 
     Parameters
     ----------

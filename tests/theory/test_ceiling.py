@@ -1,8 +1,9 @@
 import numpy as np
 import pytest
 import torch
-from helpers import exact_codes
+from helpers import exact_codes, make_data, quick
 
+from sklearn_aensae import AdaptiveElasticNetSAE
 from sklearn_aensae.theory import signal_ceiling
 
 
@@ -75,3 +76,14 @@ def test_rows_are_read_in_batches():
 def test_what_does_not_fit_is_named(changed, message):
     with pytest.raises(ValueError, match=message):
         signal_ceiling(np.eye(2), **({"X": np.eye(2), "lambda_1": 0.1} | changed))
+
+
+def test_penalties_of_an_estimator_in_the_units_of_its_rows():
+    X = 7 * make_data()
+    sae = quick(AdaptiveElasticNetSAE, lambda_1=0.2, lambda_2=0.05, dtype="float64").fit(X)
+    strengths = {"lambda_1": sae.lambda_1 / sae.input_scale_, "weights": sae.adaptive_weights_}
+    codes = sae.encode(X, "exact")
+    expected = exact_codes(sae.components_, X - sae.decoder_bias_, lambda_2=0.05, **strengths)
+    np.testing.assert_allclose(codes, expected, atol=1e-6)
+    found = signal_ceiling(sae.components_, X, bias=sae.decoder_bias_, **strengths)
+    assert found.can_enter[codes.any(axis=0)].all()
