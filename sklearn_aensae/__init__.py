@@ -4,7 +4,7 @@ Sparse autoencoders (SAEs) turn activations, of a language model or any other nu
 codes over a learned dictionary. Here each is a scikit-learn transformer, trained by torch.
 """
 
-from sklearn_aensae import datasets, exceptions, metrics
+from sklearn_aensae import datasets, exceptions, metrics, theory
 from sklearn_aensae._discovery import all_saes
 from sklearn_aensae.estimators import (
     L1SAE,
@@ -58,6 +58,7 @@ __all__ = [
     "exceptions",
     "load",
     "metrics",
+    "theory",
 ]
 
 __version__ = "0.1.0.dev0"

@@ -10,6 +10,7 @@ import torch
 from skorch.callbacks import Callback
 
 from sklearn_aensae import all_saes
+from sklearn_aensae.coding import Coding, solve
 from sklearn_aensae.io._encoding import encode
 from sklearn_aensae.io._state import pack
 from sklearn_aensae.kernels import ActiveCodes, Pattern
@@ -153,3 +154,13 @@ class CrashAt:
             return function(*args, **kwargs)
 
         return call
+
+
+def exact_codes(dictionary, X, lambda_1, lambda_2=0.0, weights=1.0):
+    """Exact non-negative codes of rows in double precision, penalised as estimators are."""
+    n_components, n = dictionary.shape
+    alpha = np.broadcast_to(n * lambda_1 / 2 * np.asarray(weights, dtype=float), n_components)
+    rows, atoms, alpha = (torch.tensor(array) for array in (X, dictionary, alpha.copy()))
+    start = torch.zeros(len(X), 1, dtype=torch.long), torch.zeros(len(X), 1, dtype=torch.double)
+    found = solve(Coding(rows, atoms, alpha, n * lambda_2), *start, tol=1e-12)
+    return torch.zeros(len(X), n_components).double().scatter_add(1, *found[:2]).numpy()

@@ -11,6 +11,7 @@ LAYERS = [
     {"kernels", "coding", "sources", "datasets", "testing"},
     {"llm"},
     {"metrics"},
+    {"theory"},
     {"modules"},
     {"objective"},
     {"dead_features"},
@@ -20,7 +21,7 @@ LAYERS = [
     {"inspection"},
 ]
 MAY_KNOW = {
-    "sklearn": {"estimators", "metrics", "datasets", "inspection", "llm"},
+    "sklearn": {"estimators", "metrics", "theory", "datasets", "inspection", "llm"},
     "skorch": {"training", "estimators"},
     "transformers": {"llm", "datasets", "metrics"},
     "matplotlib": {"inspection"},

@@ -1,6 +1,7 @@
 """Metrics of reconstructions, codes and dictionaries, and scorers made of them."""
 
 from sklearn_aensae.metrics.amortization import AmortizationGap, amortization_gap
+from sklearn_aensae.metrics.code_error import CodeError, code_error
 from sklearn_aensae.metrics.code_statistics import CodeStatistics
 from sklearn_aensae.metrics.coverage import parent_coverage
 from sklearn_aensae.metrics.dictionary import (
@@ -32,6 +33,7 @@ from sklearn_aensae.metrics.support import SupportRecovery, support_recovery
 __all__ = [
     "SCORERS",
     "AmortizationGap",
+    "CodeError",
     "CodeStatistics",
     "DictionaryRecovery",
     "LossRecovered",
@@ -40,6 +42,7 @@ __all__ = [
     "amortization_gap",
     "best_explained_variance_at_l0",
     "centered_shrinkage",
+    "code_error",
     "cosine_similarity",
     "dead_share",
     "dictionary_recovery",

@@ -40,14 +40,21 @@ def mutual_coherence(components: Array) -> float:
     >>> mutual_coherence([[1.0, 0.0], [0.0, 2.0], [-3.0, 4.0]])
     0.8
     """
-    atoms = normalize(check_rows(components, "components"))
-    coherence = 0.0
+    return float(nearest_atoms(normalize(check_rows(components, "components")))[0].max())
+
+
+def nearest_atoms(
+    atoms: npt.NDArray[np.floating[Any]],
+) -> tuple[npt.NDArray[np.floating[Any]], npt.NDArray[np.intp]]:
+    """Largest absolute cosine of each unit atom with any other, and which other that is."""
+    cosines, nearest = np.zeros(len(atoms), atoms.dtype), np.zeros(len(atoms), np.intp)
     # Blocks of the Gram matrix: it has 10^10 entries for 10^5 atoms.
     for rows in gen_batches(len(atoms), 1024):
-        cosines = np.abs(atoms[rows] @ atoms.T)
-        np.fill_diagonal(cosines[:, rows], 0.0)
-        coherence = max(coherence, float(cosines.max()))
-    return coherence
+        block = np.abs(atoms[rows] @ atoms.T)
+        np.fill_diagonal(block[:, rows], -1.0)
+        nearest[rows] = block.argmax(axis=1)
+        cosines[rows] = block.max(axis=1).clip(min=0.0)
+    return cosines, nearest
 
 
 class DictionaryRecovery(NamedTuple):
