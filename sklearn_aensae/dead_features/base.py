@@ -1,6 +1,6 @@
 """Terms of dead components only: they look up now and then who is dead."""
 
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -33,20 +33,19 @@ class DeadTerm(Term):
     def __init__(self, weight: float) -> None:
         super().__init__(weight)
         self.n_calls = 0
-        self.dead_indices = torch.empty(0, dtype=torch.long)
+        self._found = torch.empty(0, dtype=torch.long)
 
-    def _apply(self, fn: Any, recurse: bool = True) -> Self:
-        """Move what lives outside the buffers along with them."""
-        super()._apply(fn, recurse)
-        self.dead_indices = fn(self.dead_indices)
-        return self
+    @property
+    def dead_indices(self) -> Tensor:
+        """Components that were silent for the tracker's whole window when last looked up."""
+        return self._found.to(self.weight.device)
 
     def refresh(self, module: Autoencoder) -> None:
         """Look up, now and then in training, which components take part."""
         if not self.training:
             return
         if self.n_calls % REFRESH_INTERVAL == 0:
-            self.dead_indices = self.find(module).nonzero().flatten()
+            self._found = self.find(module).nonzero().flatten()
         self.n_calls += 1
 
     def find(self, module: Autoencoder) -> Tensor:
@@ -56,11 +55,11 @@ class DeadTerm(Term):
 
     def get_extra_state(self) -> dict[str, Any]:
         """Return what lives outside the buffers, for the state dict."""
-        return {"n_calls": self.n_calls, "dead_indices": self.dead_indices.tolist()}
+        return {"n_calls": self.n_calls, "dead_indices": self._found.tolist()}
 
     def set_extra_state(self, state: dict[str, Any]) -> None:
         """Restore what lives outside the buffers."""
         self.n_calls = state["n_calls"]
-        self.dead_indices = torch.tensor(
+        self._found = torch.tensor(
             state["dead_indices"], dtype=torch.long, device=self.weight.device
         )

@@ -59,11 +59,12 @@ def products_on(device: torch.device) -> Products:
 def use_triton(enabled: bool = True) -> None:
     """Compute sparse products on CUDA by the library's Triton kernels, or by torch's again.
 
-    Both give the same up to rounding; torch's are the default: on an H200, with 131,072
-    components of 4,096 features, a TopK step took 33 ms with them and 52 ms with Triton's
-    (`python -m tests.benchmarks.device`). The choice holds for the whole process and for steps that begin after it. Tensors on other devices stay with
-    torch, except in Triton's interpreter (``TRITON_INTERPRET=1`` in the environment before
-    Triton is imported): it runs the kernels on CPU tensors, slowly, for tests.
+    Both give the same up to rounding; torch's are the default: on an H200, with 131,072 components
+    of 4,096 features, a TopK step took 33 ms with them and 52 ms with Triton's, which are not tuned
+    (`python -m tests.benchmarks.device`). The choice holds for the whole process and for steps that
+    begin after it. Tensors on other devices stay with torch, except in Triton's interpreter
+    (``TRITON_INTERPRET=1`` in the environment before Triton is imported): it runs the kernels on
+    CPU tensors, slowly, for tests.
 
     Parameters
     ----------

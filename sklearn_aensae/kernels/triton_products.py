@@ -15,7 +15,7 @@ from torch import Tensor
 __all__ = ["INTERPRETED", "product", "sampled_product"]
 
 BLOCK_ENTRIES = tl.constexpr(16)
-"""Entries of a row that a program handles at a time; not tuned: torch's products are faster so far."""
+"""Entries of a row that a program handles at a time; not tuned so far."""
 
 BLOCK_WIDTH = tl.constexpr(128)
 """Columns of the dense factors that it handles at a time; not tuned either."""
