@@ -15,6 +15,9 @@ ENTRANTS = 16
 MOST_ROUNDS = 1_000
 """Far more than any row takes: at worst it gains one component per round."""
 
+WORK = 2**19
+"""Numbers in the largest temporary of a block of rows: about what stays in cache."""
+
 SINGULAR, TRACE = 100, 1_000
 """Pivot that is none, and the ridge that then makes up for it, in units of rounding."""
 
@@ -34,10 +37,10 @@ class Solution(NamedTuple):
 def solve(coding: Coding, columns: Tensor, values: Tensor, *, tol: float) -> Solution:
     """Solve the problems of all rows, from given codes on.
 
-    Each round solves exactly on a row's active set, and lets components enter whose penalty
-    is less than what they would explain. The value of a row never rises, so its solution is at
-    least as good as the codes it began with. A round takes one dense product over the rows that
-    are not done.
+    Rows are taken in blocks with about the same number of codes. Each round solves exactly on a
+    row's active set, and lets components enter whose penalty is less than what they would explain.
+    The value of a row never rises, so its solution is at least as good as the codes it began with.
+    A round takes one dense product over the rows that are not done.
 
     Parameters
     ----------
@@ -53,18 +56,33 @@ def solve(coding: Coding, columns: Tensor, values: Tensor, *, tol: float) -> Sol
     solution : Solution
         A row whose gap is above `tol` has come as far as its float type or `MOST_ROUNDS` allows.
     """
-    n_rows, device = len(coding.x), coding.x.device
-    found = _Found(n_rows, values)
-    todo = torch.arange(n_rows, device=device)
-    best = torch.full((n_rows,), torch.inf, dtype=torch.float64, device=device)
-    most = torch.full((n_rows,), ENTRANTS, device=device)
-    members = values > 0
+    problem = coding.prepared()
+    order = (values > 0).sum(1).argsort(stable=True)
+    found = _Found(len(coding.x), values)
+    start = 0
+    while start < len(order):
+        # The last row of a block has the most codes; a guess, from its first, is good enough.
+        n_slots = max(1, int((values[order[start]] > 0).sum()) + ENTRANTS)
+        rows = order[start : start + max(1, WORK // problem.work(n_slots))]
+        start += len(rows)
+        _solve_block(problem, rows, columns, values, tol, found)
+    return found.solution()
+
+
+def _solve_block(
+    problem: Coding, rows: Tensor, columns: Tensor, values: Tensor, tol: float, found: "_Found"
+) -> None:
+    """Solve the problems of some rows."""
+    todo, coding = rows, problem.rows(rows)
+    most = torch.full((len(rows),), ENTRANTS, device=rows.device)
+    columns, values, members = _compact(columns[rows], values[rows], values[rows] > 0)
+    residuals = coding.residuals(columns, values)
+    best = coding.objectives(residuals, columns, values)
+    slopes = coding.slopes(residuals, columns, values)
     for _ in range(MOST_ROUNDS):
-        values = solve_on(coding, columns, values, members)
-        residuals = coding.residuals(columns, values)
+        values, residuals, value = _descend(coding, columns, values, members, slopes, best)
         slopes = coding.slopes(residuals, columns, values)
         gaps = coding.gaps(residuals, slopes, columns, values)
-        value = coding.objectives(residuals, columns, values)
         # Several entrants at once may all be turned away again; the steepest one alone is not,
         # unless rounding has the last word.
         stuck = value >= best
@@ -74,13 +92,35 @@ def solve(coding: Coding, columns: Tensor, values: Tensor, *, tol: float) -> Sol
         if not bool(left.any()):
             break
         todo, coding = todo[left], coding.rows(left)
-        best, most = torch.minimum(best, value)[left], torch.where(stuck, 1, most)[left]
+        most = torch.where(stuck, most // 4, 2 * most).clamp(1, ENTRANTS)[left]
+        best = torch.minimum(best, value)[left]
         columns, values, gaps = columns[left], values[left], gaps[left]
         last = columns, values, gaps
-        columns, values, members = _let_in(columns, values, slopes[left], most)
+        slopes = slopes[left]
+        columns, values, members = _let_in(columns, values, slopes, most)
     else:
         found.add(todo, *last)
-    return found.solution()
+
+
+def _descend(
+    coding: Coding, columns: Tensor, values: Tensor, members: Tensor, slopes: Tensor, best: Tensor
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Solve on the members of each row; return values, what they leave, and the objective.
+
+    Nearly always all codes that would be negative can be left out at once. The rows that end up
+    above where they began take the way that cannot rise.
+    """
+    gram, wanted = coding.systems(columns, values, slopes)
+    trial = drop_negative(gram, wanted, members)
+    residuals = coding.residuals(columns, trial)
+    value = coding.objectives(residuals, columns, trial)
+    rose = (value > best).nonzero().flatten()
+    if len(rose):
+        some = coding.rows(rose)
+        again = solve_on(gram[rose], wanted[rose], values[rose], members[rose])
+        trial[rose], residuals[rose] = again, some.residuals(columns[rose], again)
+        value[rose] = some.objectives(residuals[rose], columns[rose], again)
+    return trial, residuals, value
 
 
 def _let_in(
@@ -96,8 +136,13 @@ def _let_in(
     columns = torch.cat([columns, steepest.indices], dim=1)
     values = torch.cat([values, torch.zeros_like(steepest.values)], dim=1)
     members = torch.cat([active, enters], dim=1)
+    return _compact(columns, values, members)
+
+
+def _compact(columns: Tensor, values: Tensor, members: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Move the members of each row to its first slots, and leave out slots that no row needs."""
     n_slots = max(1, int(members.sum(1).max()))
-    order = members.long().argsort(dim=1, descending=True, stable=True)[:, :n_slots]
+    order = members.byte().argsort(dim=1, descending=True, stable=True)[:, :n_slots]
     return columns.gather(1, order), values.gather(1, order), members.gather(1, order)
 
 
@@ -107,17 +152,29 @@ def _mark(columns: Tensor, where: Tensor, n_components: int) -> Tensor:
     return counts.scatter_add_(1, columns, where.int()) > 0
 
 
-def solve_on(coding: Coding, columns: Tensor, values: Tensor, members: Tensor) -> Tensor:
+def drop_negative(gram: Tensor, wanted: Tensor, members: Tensor) -> Tensor:
+    """Solve on the member slots of each row, leave out all codes that are not positive, again.
+
+    A few solutions lead to codes that are best for their own support, which is not always the best
+    part of the members.
+    """
+    free, values = members.clone(), torch.zeros_like(wanted)
+    rows = torch.arange(len(values), device=values.device)
+    while len(rows):
+        values[rows] = goal = _solve_free(gram[rows], wanted[rows], free[rows])
+        blocked = free[rows] & (goal <= 0)
+        rows = rows[blocked.any(1)]
+        free &= values > 0
+    return values
+
+
+def solve_on(gram: Tensor, wanted: Tensor, values: Tensor, members: Tensor) -> Tensor:
     """Solve on the member slots of each row only: non-negative quadratic programs of a few codes.
 
     The method of Lawson and Hanson: solve without the constraint, go there as far as all codes
     stay non-negative, leave out those that have become 0, and again until none does.
     """
-    atoms = coding.atoms[columns]
-    gram = atoms @ atoms.transpose(1, 2)
-    gram.diagonal(dim1=1, dim2=2).add_(coding.mu)
-    wanted = (atoms @ coding.x.unsqueeze(2)).squeeze(2) - coding.alpha[columns]
-    values = torch.where(members, values, 0)
+    values, members = torch.where(members, values, 0), members.clone()
     rows = torch.arange(len(values), device=values.device)
     while len(rows):
         now, free = values[rows], members[rows]

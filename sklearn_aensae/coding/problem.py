@@ -4,8 +4,12 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 __all__ = ["Coding"]
+
+MOST_COMPONENTS = 8_192
+"""For which products of all atoms are held: 256 MB in single precision."""
 
 
 class Coding(NamedTuple):
@@ -27,14 +31,45 @@ class Coding(NamedTuple):
     """n / 2 times the strength of the L1 penalty on each component: (n_components,)."""
     mu: float
     """n times the strength of the L2 penalty."""
+    gram: Tensor | None = None
+    """Products of all atoms, if they are at hand: (n_components, n_components)."""
+
+    def prepared(self) -> "Coding":
+        """Return the same with the products of all atoms, if that is worth while for its rows."""
+        n_components = len(self.atoms)
+        if n_components > min(MOST_COMPONENTS, 2 * len(self.x)):
+            return self
+        return self._replace(gram=self.atoms @ self.atoms.T)
+
+    def work(self, n_slots: int) -> int:
+        """Numbers per row in the largest temporary."""
+        n_features = 0 if self.gram is not None else self.x.shape[1]
+        return max(len(self.atoms), n_slots * max(n_slots, n_features))
 
     def rows(self, chosen: Tensor) -> "Coding":
         """Return the problems of some of the rows."""
         return self._replace(x=self.x[chosen])
 
+    def systems(self, columns: Tensor, values: Tensor, slopes: Tensor) -> tuple[Tensor, Tensor]:
+        """Matrix and right-hand side of the slots of each row, if none of them were bounded.
+
+        Given codes and their slopes, the right-hand side takes no product with the rows. Shapes
+        (n_rows, n_slots, n_slots) and (n_rows, n_slots).
+        """
+        if self.gram is None:
+            atoms = self.atoms[columns]
+            gram = atoms @ atoms.transpose(1, 2)
+        else:
+            gram = self.gram[columns.unsqueeze(2), columns.unsqueeze(1)]
+        gram.diagonal(dim1=1, dim2=2).add_(self.mu)
+        return gram, slopes.gather(1, columns) + (gram @ values.unsqueeze(2)).squeeze(2)
+
     def residuals(self, columns: Tensor, values: Tensor) -> Tensor:
         """Return what codes leave of the rows: (n_rows, n_features)."""
-        return self.x - (values.unsqueeze(1) @ self.atoms[columns]).squeeze(1)
+        summed = functional.embedding_bag(
+            columns, self.atoms, per_sample_weights=values, mode="sum"
+        )
+        return self.x - summed
 
     def slopes(self, residuals: Tensor, columns: Tensor, values: Tensor) -> Tensor:
         r"""Descent per unit of each code, less its penalty: (n_rows, n_components).

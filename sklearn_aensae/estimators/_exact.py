@@ -26,9 +26,6 @@ __all__ = ["ExactCodingSAE"]
 TOLERANCES = {torch.float32: 1e-5, torch.float64: 1e-10}
 """Relative duality gaps at which a code counts as exact."""
 
-WORK = 2**24
-"""Numbers in the largest temporary: the atoms of the active sets of a block of rows."""
-
 
 @dataclass(eq=False, repr=False, kw_only=True)
 class ExactCodingSAE(PenalisedSAE):
@@ -112,14 +109,11 @@ class ExactCodingSAE(PenalisedSAE):
 
     def _solve(self, module: Autoencoder, x: Tensor, codes: Codes) -> Codes:
         """Exact codes of rows, from those of the encoder on."""
-        tol = TOLERANCES[x.dtype]
         # Without a ridge no more codes than features are needed; with one, more may enter.
         columns, values = _to_slots(codes.dense(), most=x.shape[1])
-        n_rows = max(1, WORK // (2 * columns.shape[1] * x.shape[1]))
-        blocks = zip(*(part.split(n_rows) for part in (x, columns, values)), strict=True)
-        parts = [solve(self._pose(module, rows), *slots, tol=tol) for rows, *slots in blocks]
-        _warn(torch.cat([part.gaps for part in parts]), tol)
-        return _to_codes(parts, self.n_components_)
+        found = solve(self._pose(module, x), columns, values, tol=TOLERANCES[x.dtype])
+        _warn(found.gaps, TOLERANCES[x.dtype])
+        return _to_codes(found, self.n_components_)
 
 
 def _to_slots(dense: Tensor, most: int | None = None) -> tuple[Tensor, Tensor]:
@@ -141,10 +135,9 @@ def _warn(gaps: Tensor, tol: float) -> None:
         )
 
 
-def _to_codes(parts: list[Solution], n_components: int) -> Codes:
-    """Active codes of all rows, without empty slots."""
-    values = torch.cat([part.values[part.values > 0] for part in parts])
-    columns = torch.cat([part.columns[part.values > 0] for part in parts])
-    counts = torch.cat([(part.values > 0).sum(1) for part in parts])
-    starts = functional.pad(counts.cumsum(0, dtype=torch.int32), (1, 0))
-    return ActiveCodes(values, Pattern(columns.int(), starts, n_components))
+def _to_codes(found: Solution, n_components: int) -> Codes:
+    """Active codes, without empty slots."""
+    active = found.values > 0
+    starts = functional.pad(active.sum(1).cumsum(0, dtype=torch.int32), (1, 0))
+    pattern = Pattern(found.columns[active].int(), starts, n_components)
+    return ActiveCodes(found.values[active], pattern)

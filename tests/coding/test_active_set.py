@@ -6,7 +6,7 @@ import torch
 from scipy.optimize import nnls
 from sklearn.linear_model import ElasticNet
 
-from sklearn_aensae.coding import Coding, active_set, solve
+from sklearn_aensae.coding import Coding, active_set, problem, solve
 
 TOL = {torch.float32: 1e-5, torch.float64: 1e-10}
 N_ROWS, N_FEATURES, N_COMPONENTS = 30, 20, 60
@@ -175,3 +175,27 @@ def test_without_a_penalty_it_is_non_negative_least_squares():
     codes = dense(few, *solve(few, *empty(few), tol=1e-10)[:2]).numpy()
     expected = np.stack([nnls(few.atoms.numpy().T, x)[0] for x in few.x.numpy()])
     np.testing.assert_allclose(codes, expected, atol=1e-7)
+
+
+@pytest.mark.parametrize("l2", [0.0, 1e-3])
+def test_products_of_all_atoms_save_work_and_change_nothing(l2, monkeypatch):
+    coding = make_problem(1e-3, l2)
+    assert coding.prepared().gram is not None
+    with_products = dense(coding, *solve(coding, *empty(coding), tol=1e-12)[:2])
+    monkeypatch.setattr(problem, "MOST_COMPONENTS", N_COMPONENTS - 1)
+    assert coding.prepared().gram is None
+    without = dense(coding, *solve(coding, *empty(coding), tol=1e-12)[:2])
+    torch.testing.assert_close(with_products, without, rtol=0, atol=1e-9)
+
+
+def test_rows_that_rise_when_all_negative_codes_leave_at_once(monkeypatch):
+    """They go the way that cannot rise: the start is the best there is on its support."""
+    coding = make_problem(1e-3, 1e-3)
+    best = solve(coding, *empty(coding), tol=1e-12)
+    monkeypatch.setattr(
+        active_set, "drop_negative", lambda gram, wanted, members: 0.5 * members.to(gram)
+    )
+    again = solve(coding, best.columns, best.values, tol=1e-12)
+    torch.testing.assert_close(
+        dense(coding, *again[:2]), dense(coding, *best[:2]), rtol=0, atol=1e-9
+    )
