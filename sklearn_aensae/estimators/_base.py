@@ -5,7 +5,7 @@ import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, ClassVar, Self
 
 import numpy as np
 import torch
@@ -81,6 +81,10 @@ class BaseSAE(
     random_state: int | np.random.RandomState | None = None
     sparse_output: Annotated[bool, Boolean()] = False
     verbose: Annotated[bool, Boolean()] = False
+
+    _may_whiten: ClassVar[bool] = True
+    """Whether a matrix between the units of `X` and of training can be folded into what is fitted:
+    the decoder is linear, atoms may have any norm, and what is reconstructed is the input."""
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
