@@ -37,8 +37,8 @@ pinned_share_ : float
 """,
     "{calibrated_attributes}": """
 threshold_ : float or ndarray of shape (n_components,)
-    What a pre-code must exceed to be active in `transform`, in the units of `X`; one each with
-    `input_scaling="whiten"`. `fit` sets it after training, so that as many components are active
+    What a pre-code must exceed to be active in `transform`, in the units of `X`; one each where
+    there is a `code_scale_`. `fit` sets it after training, so that as many components are active
     per training row as in training (by up to 32,768 rows). After a stream or `partial_fit` it is
     a running mean over training batches.
 """,
@@ -244,8 +244,9 @@ whitening_ : ndarray of shape (n_features, n_features) or None
 whitening_mean_ : ndarray of shape (n_features,) or None
     With "whiten", what is subtracted there.
 code_scale_ : ndarray of shape (n_components,) or None
-    With "whiten", pre-codes and codes in the units of `X` over those in training: what chooses
-    the largest (TopK) chooses by `pre_codes / code_scale_`.
+    With "whiten", and after `refit_decoder` where components compete for a budget: by how much
+    pre-codes and codes are larger than those by which is chosen, so that TopK takes the largest of
+    `pre_codes / code_scale_`. Otherwise None.
 n_iter_ : int
     Epochs begun.
 n_steps_ : int

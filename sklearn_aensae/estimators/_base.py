@@ -21,6 +21,7 @@ from sklearn_aensae.estimators import _files
 from sklearn_aensae.estimators._build import Plan, begin, calibrate, plan_length
 from sklearn_aensae.estimators._domains import CALLBACKS, DEVICE, OPTIMIZER, PATH
 from sklearn_aensae.estimators._fitted import write_fitted
+from sklearn_aensae.estimators._refitting import RefittingMixin
 from sklearn_aensae.estimators._transforming import TransformingMixin
 from sklearn_aensae.estimators._validation import validate_X
 from sklearn_aensae.exceptions import TrainingInterruptedWarning
@@ -45,6 +46,7 @@ __all__ = ["BaseSAE"]
 @dataclass(eq=False, repr=False, kw_only=True)
 class BaseSAE(
     TransformingMixin,
+    RefittingMixin,
     _files.PersistenceMixin,
     BaseEstimator,
     ABC,

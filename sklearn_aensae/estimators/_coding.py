@@ -173,6 +173,17 @@ def iter_scaled(estimator: "BaseSAE", X: Rows) -> Iterator[tuple[Tensor, Codes]]
         yield units.rows(x), codes
 
 
+def iter_residuals(estimator: "BaseSAE", X: Rows) -> Iterator[tuple[Codes, Tensor | float, Tensor]]:
+    """Yield codes, how much of the decoder bias each row has, and what is left over of the rows.
+
+    All is in the units of the input.
+    """
+    module, mean = read_module(estimator), estimator._scaling.factor
+    for _, x, codes, units in _iter_codes(estimator, module, X):
+        left = x - units.outputs(module.decoder(codes))
+        yield units.codes(codes), mean / units.factors, left
+
+
 def decode(estimator: "BaseSAE", codes: Data | sparse.csr_array) -> Data:
     """Reconstructions from codes in the units of the input."""
     decoder, units = read_module(estimator).decoder, mean_units(estimator)

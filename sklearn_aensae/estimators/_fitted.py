@@ -31,7 +31,8 @@ def write_fitted(estimator: "BaseSAE") -> None:
 
     Codes are positively homogeneous in the input, so a scaling by s folds into the biases:
     ReLU(W(sx - b) + c) / s = ReLU(W(x - b/s) + c/s). With thresholds, they are homogeneous in
-    both, so that these are divided by s as well. What else there is to fold, the module does.
+    both, so that these are divided by s as well. What else there is to fold, the module does,
+    but for norms that its choice of active codes does not allow to be folded.
     """
     net, scaling = estimator.net_, estimator._scaling
     module = read_module(estimator)
@@ -57,10 +58,8 @@ def write_fitted(estimator: "BaseSAE") -> None:
 
 def in_input_units(estimator: "BaseSAE", pre_codes: Tensor) -> NDArray[np.floating]:
     """Return what is in the units of pre-codes in training, one number or one each, in X's."""
-    scale = estimator.code_scale_
-    given = to_array(pre_codes)
-    scaled = given / estimator._scaling.factor if scale is None else given * scale
-    return np.asarray(scaled)
+    given, norms = to_array(pre_codes) / estimator._scaling.factor, estimator.code_scale_
+    return np.asarray(given if norms is None else given * norms)
 
 
 def _write_weights(estimator: "BaseSAE", module: Autoencoder) -> None:
@@ -71,14 +70,17 @@ def _write_weights(estimator: "BaseSAE", module: Autoencoder) -> None:
     estimator.encoder_bias_ = to_array(module.encoder.bias) / scale
     estimator.encoder_offset_ = to_array(module.offset) / scale
     estimator.decoder_bias_ = to_array(module.decoder.bias) / scale
+    norms = np.linalg.norm(estimator.components_.astype(np.float64), axis=1)
+    off = np.abs(norms - 1) > 100 * np.finfo(estimator.components_.dtype).eps
+    if module.decoder.has_unit_atoms and (off & (norms > 0)).any():
+        _take_norms(estimator, np.where(norms > 0, norms, 1))
 
 
 def _write_unwhitened(estimator: "BaseSAE", module: Autoencoder, whitening: Whitening) -> None:
     """Weights and biases of the same map between rows that are not whitened.
 
-    With x' = M (x - mu), atoms d' become M^-1 d', of norm s, and codes s times what they were:
-    W'(x' - b') + c' = W'M (x - b) + c' with b = M^-1 b' + mu. Where the encoder does not subtract
-    b, its bias takes over what mu is.
+    With x' = M (x - mu), atoms d' become M^-1 d', and W'(x' - b') + c' = W'M (x - b) + c' with
+    b = M^-1 b' + mu. Where the encoder does not subtract b, its bias takes over what mu is.
     """
     dictionary, bias = module.decoder.dictionary(), module.decoder.bias
     atoms = to_array(dictionary.double()) @ whitening.inverse
@@ -88,12 +90,19 @@ def _write_unwhitened(estimator: "BaseSAE", module: Autoencoder, whitening: Whit
     offset = decoder_bias
     if not module.encoder.is_centred:
         offset, encoder_bias = np.zeros_like(offset), encoder_bias - weights @ whitening.mean
-    scale = np.linalg.norm(atoms, axis=1)
     dtype = to_array(bias).dtype
-    estimator.components_ = (atoms / np.maximum(scale, 1e-12)[:, None]).astype(dtype)
-    estimator.encoder_weights_ = (weights * scale[:, None]).astype(dtype)
-    estimator.encoder_bias_ = (encoder_bias * scale).astype(dtype)
-    estimator.encoder_offset_ = offset.astype(dtype)
+    estimator.components_, estimator.encoder_weights_ = atoms, weights
+    estimator.encoder_bias_, estimator.encoder_offset_ = encoder_bias, offset.astype(dtype)
     estimator.decoder_bias_ = decoder_bias.astype(dtype)
-    estimator.code_scale_ = scale.astype(dtype)
     estimator.whitening_, estimator.whitening_mean_ = whitening.matrix, whitening.mean
+    _take_norms(estimator, np.linalg.norm(atoms, axis=1))
+
+
+def _take_norms(estimator: "BaseSAE", norms: NDArray[np.float64]) -> None:
+    """Give atoms unit norm, and let codes grow by what they had, whatever chooses them."""
+    dtype = estimator.decoder_bias_.dtype
+    atoms = estimator.components_ / np.maximum(norms, 1e-12)[:, None]
+    estimator.components_ = atoms.astype(dtype)
+    estimator.encoder_weights_ = (estimator.encoder_weights_ * norms[:, None]).astype(dtype)
+    estimator.encoder_bias_ = (estimator.encoder_bias_ * norms).astype(dtype)
+    estimator.code_scale_ = norms.astype(dtype)

@@ -26,8 +26,8 @@ class Units:
     whitening : Whitening or None, default=None
         How they are whitened.
     code_scale : Tensor of shape (n_components,) or None, default=None
-        Codes in the units of the input over those of whitened rows: the norms that atoms have in
-        the units of the input.
+        By how much codes are larger than the module's: the norms that its atoms have in the units
+        of the input.
     """
 
     factors: Tensor | float
@@ -46,23 +46,24 @@ class Units:
 
     def codes(self, codes: Codes) -> Codes:
         """Codes of the module, in the units of the input."""
-        if self.code_scale is None:
-            return codes.scaled(1 / self.factors)
-        return codes.weighted(self.code_scale)
+        if self.whitening is None:
+            codes = codes.scaled(1 / self.factors)
+        return codes if self.code_scale is None else codes.weighted(self.code_scale)
 
     def codes_(self, block: Tensor, rows: slice, columns: Tensor | slice) -> Tensor:
         """Return the same for a dense block of these rows and components, in its memory."""
-        if self.code_scale is not None:
-            return block.mul_(self.code_scale[columns])
-        factors = self.factors[rows] if isinstance(self.factors, Tensor) else self.factors
-        return block.mul_(1 / factors)
+        if self.whitening is None:
+            factors = self.factors[rows] if isinstance(self.factors, Tensor) else self.factors
+            block = block.mul_(1 / factors)
+        return block if self.code_scale is None else block.mul_(self.code_scale[columns])
 
     def trained(self, codes: Codes) -> Codes:
         """Codes in the units of the input, as the module takes them."""
-        if self.code_scale is None:
-            return codes.scaled(self.factors)
+        if self.whitening is None:
+            codes = codes.scaled(self.factors)
         # An atom of norm 0 has codes of 0.
-        return codes.weighted(1 / self.code_scale.clamp(min=1e-12))
+        scale = self.code_scale
+        return codes if scale is None else codes.weighted(1 / scale.clamp(min=1e-12))
 
 
 def units_of(estimator: "BaseSAE", x: Tensor) -> Units:
@@ -76,9 +77,9 @@ def mean_units(estimator: "BaseSAE") -> Units:
 
 
 def _units(estimator: "BaseSAE", factors: Tensor | float) -> Units:
-    """Return factors, or the whitening that there is in their place."""
+    """Return factors or the whitening in their place, and norms if there are any."""
     whitening, scale = estimator._scaling.whitening, estimator.code_scale_
-    if whitening is None or scale is None:
-        return Units(factors)
+    if scale is None:
+        return Units(factors, whitening)
     device = estimator.net_.module_.decoder.bias.device
-    return Units(1.0, whitening, torch.tensor(scale, device=device))
+    return Units(factors, whitening, torch.tensor(scale, device=device))
