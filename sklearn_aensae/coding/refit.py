@@ -11,6 +11,9 @@ Floats = NDArray[np.float64]
 DENSE = 0.05
 """Share of active codes from which a dense product of them is faster than a sparse one."""
 
+PAIRS = 2**21
+"""Pairs of active codes whose products are in memory at a time, beside the sum of all."""
+
 CUTOFF = 1e-12
 """Eigenvalues below this share of the largest are taken for rounding."""
 
@@ -28,7 +31,8 @@ class NormalEquations:
     never active keeps its atom. The result does not depend on the unit of any code, nor on that of
     any column.
 
-    Holds 8 (n_components + 1)^2 bytes, and up to twice as much again to solve.
+    Holds 8 (n_components + 1)^2 bytes, as much again for dense codes and to solve with a ridge,
+    and twice as much again to solve without one.
 
     Parameters
     ----------
@@ -59,8 +63,12 @@ class NormalEquations:
             dense = codes.toarray()
             self.gram += dense.T @ dense
         else:
-            product = (codes.T @ codes).tocoo()
-            self.gram[product.row, product.col] += product.data
+            n_pairs = int((np.diff(codes.indptr).astype(np.int64) ** 2).sum())
+            size = max(1, codes.shape[0] * PAIRS // max(n_pairs, PAIRS))
+            for start in range(0, codes.shape[0], size):
+                rows = codes[start : start + size]
+                product = (rows.T @ rows).tocoo()
+                self.gram[product.row, product.col] += product.data
         self.moments += codes.T @ residuals
 
     def solve(self, ridge: float) -> tuple[Floats, Floats]:
@@ -96,14 +104,15 @@ class NormalEquations:
 
 def _solve_regular(matrix: Floats, wanted: Floats) -> Floats:
     """Solve a positive definite system, in its memory."""
-    factor = linalg.cho_factor(matrix, lower=True, overwrite_a=True, check_finite=False)
+    # Of a symmetric matrix, the transpose is what LAPACK takes without a copy.
+    factor = linalg.cho_factor(matrix.T, lower=True, overwrite_a=True, check_finite=False)
     solution: Floats = linalg.cho_solve(factor, wanted, check_finite=False)
     return solution
 
 
 def _solve_any(matrix: Floats, wanted: Floats) -> Floats:
     """Return the smallest solution of a positive semidefinite system."""
-    values, vectors = linalg.eigh(matrix, overwrite_a=True, check_finite=False)
+    values, vectors = linalg.eigh(matrix.T, overwrite_a=True, check_finite=False)
     keep = values > CUTOFF * values[-1]
     vectors = vectors[:, keep]
     solution: Floats = vectors @ ((vectors.T @ wanted) / values[keep, None])

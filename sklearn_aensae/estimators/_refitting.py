@@ -40,7 +40,8 @@ class RefittingMixin:
         changes in b. All fitted attributes follow, and what is saved.
 
         The normal equations are summed in float64 on the host, block by block, in
-        :math:`8 (n_{components} + 1)^2` bytes, and twice as much to solve them.
+        :math:`8 (n_{components} + 1)^2` bytes, and as much again (without a ridge, twice as much)
+        to solve them.
 
         Parameters
         ----------

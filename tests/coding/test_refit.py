@@ -27,6 +27,7 @@ def solved(codes, shares, residuals, ridge, n_parts=3):
 @pytest.mark.parametrize("ridge", [0.0, 1e-3, 1.0, 50.0])
 def test_equals_ridge_regression_of_augmented_rows(ridge, dense_from, monkeypatch):
     monkeypatch.setattr(refit, "DENSE", dense_from)
+    monkeypatch.setattr(refit, "PAIRS", 50)
     codes, shares, residuals = problem()
     atoms, bias = solved(codes, shares, residuals, ridge)
     # A ridge is rows more: each says that one atom does not change, with the size of its codes.
