@@ -37,9 +37,10 @@ pinned_share_ : float
 """,
     "{calibrated_attributes}": """
 threshold_ : float or ndarray of shape (n_components,)
-    What a pre-code must exceed to be active in `transform`, in the units of `X`. `fit` sets it
-    after training, so that as many components are active per training row as in training (by up
-    to 32,768 rows). After a stream or `partial_fit` it is a running mean over training batches.
+    What a pre-code must exceed to be active in `transform`, in the units of `X`; one each where
+    there is a `code_scale_`. `fit` sets it after training, so that as many components are active
+    per training row as in training (by up to 32,768 rows). After a stream or `partial_fit` it is
+    a running mean over training batches.
 """,
     "{choice_parameters}": """
 dead_features : {"aux_zipf", "auxk", None}, default="aux_zipf"
@@ -131,7 +132,8 @@ layer_sizes, layer_k : list of int or of float, default=(0.25, 0.75) and (0.8125
     1,536, 3,072, 9,216 and 10,752 with 21, 5, 4 and 2.
 tau : float, default=1e-3
     What a parent's code must exceed in the units of training; in those of `X`, that is
-    `tau / input_scale_`. Published for rows of variance 1, which is what scaling aims at.
+    `tau / input_scale_`, or `tau * code_scale_` of whitened rows. Published for rows of variance
+    1, which is what scaling aims at.
 aux_layers : list of int, default=(0,)
     Layers with AuxK, counted from 0 (as released). Dead components take part where their parent
     is active; in other layers all they get is a new parent.
@@ -163,10 +165,14 @@ init : {"data", "data_median", "paper"}, default="data"
     "data_median": the same with the geometric median. "paper": uniform weights and a decoder
     bias of 0, as published with the AEN-SAE; on data with a large mean most features die within
     a few steps.
-input_scaling : {None, "mean_norm", "sample_norm"}, default="mean_norm"
+input_scaling : {None, "mean_norm", "sample_norm", "whiten"}, default="mean_norm"
     Units of training. "mean_norm": one factor, so that rows have mean norm
     sqrt(n_features); penalties then mean the same on any data. "sample_norm": each row to
-    norm sqrt(n_features). All results are given in the units of `X`, whatever the scaling.
+    norm sqrt(n_features). "whiten": the mean is subtracted and directions are scaled to equal
+    variance (ZCA, with a ridge of a thousandth of the mean variance), as estimated from up to
+    32,768 rows, in a time of O(n_features^3); for atoms that share directions of high variance. Not
+    for `ArchetypalSAE`, `PolySAE`, `Transcoder` and `Crosscoder`. All results are given in the
+    units of `X`, whatever the scaling.
 shuffle : bool, default=True
     Whether each epoch visits all rows in a new order, by index; `X` is never copied.
 validation_fraction : float, default=0.0
@@ -232,7 +238,15 @@ dead_window_ : int
     Number of rows behind `n_dead_`.
 input_scale_ : float
     Factor from the units of `X` to those of training (for a row of mean norm, if
-    `input_scaling="sample_norm"`).
+    `input_scaling="sample_norm"`); 1 with "whiten", which is no factor.
+whitening_ : ndarray of shape (n_features, n_features) or None
+    With `input_scaling="whiten"`, rows in training are `(X - whitening_mean_) @ whitening_`.
+whitening_mean_ : ndarray of shape (n_features,) or None
+    With "whiten", what is subtracted there.
+code_scale_ : ndarray of shape (n_components,) or None
+    With "whiten", and after `refit_decoder` where components compete for a budget: by how much
+    pre-codes and codes are larger than those by which is chosen, so that TopK takes the largest of
+    `pre_codes / code_scale_`. Otherwise None.
 n_iter_ : int
     Epochs begun.
 n_steps_ : int

@@ -65,7 +65,7 @@ BAD_PARAMETERS = [
     ("lr_decay", -1, "a number of steps"),
     ("optimizer", "lion", "one of 'adam', 'adamw', 'sgd' or a callable"),
     ("init", "zeros", "one of 'data', 'data_median', 'paper'"),
-    ("input_scaling", "whiten", "one of None, 'mean_norm', 'sample_norm'"),
+    ("input_scaling", "pca", "one of None, 'mean_norm', 'sample_norm', 'whiten'"),
     ("shuffle", "yes", "True or False"),
     ("validation_fraction", 1.0, r"a number in \[0, 1\)"),
     ("dead_window", 0, "an int >= 1 or a factor"),

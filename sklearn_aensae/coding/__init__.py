@@ -2,5 +2,6 @@
 
 from sklearn_aensae.coding.active_set import Solution, solve
 from sklearn_aensae.coding.problem import Coding
+from sklearn_aensae.coding.refit import NormalEquations
 
-__all__ = ["Coding", "Solution", "solve"]
+__all__ = ["Coding", "NormalEquations", "Solution", "solve"]

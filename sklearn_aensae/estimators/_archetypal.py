@@ -1,7 +1,7 @@
 """Archetypal sparse autoencoder."""
 
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from sklearn_aensae.estimators import _build
 from sklearn_aensae.estimators._fitted import to_array
@@ -75,6 +75,8 @@ class ArchetypalSAE(TopKSAE):
     >>> sae.shares_.shape, sae.candidates_.shape
     ((128, 200), (200, 64))
     """
+
+    _may_whiten: ClassVar[bool] = False
 
     n_candidates: Annotated[int, AtLeast(1)] = 1000
     candidates: Annotated[str, OneOf("kmeans", "rows")] = "kmeans"

@@ -5,7 +5,7 @@ import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, ClassVar, Self
 
 import numpy as np
 import torch
@@ -21,6 +21,7 @@ from sklearn_aensae.estimators import _files
 from sklearn_aensae.estimators._build import Plan, begin, calibrate, plan_length
 from sklearn_aensae.estimators._domains import CALLBACKS, DEVICE, OPTIMIZER, PATH
 from sklearn_aensae.estimators._fitted import write_fitted
+from sklearn_aensae.estimators._refitting import RefittingMixin
 from sklearn_aensae.estimators._transforming import TransformingMixin
 from sklearn_aensae.estimators._validation import validate_X
 from sklearn_aensae.exceptions import TrainingInterruptedWarning
@@ -45,6 +46,7 @@ __all__ = ["BaseSAE"]
 @dataclass(eq=False, repr=False, kw_only=True)
 class BaseSAE(
     TransformingMixin,
+    RefittingMixin,
     _files.PersistenceMixin,
     BaseEstimator,
     ABC,
@@ -81,6 +83,10 @@ class BaseSAE(
     random_state: int | np.random.RandomState | None = None
     sparse_output: Annotated[bool, Boolean()] = False
     verbose: Annotated[bool, Boolean()] = False
+
+    _may_whiten: ClassVar[bool] = True
+    """Whether a matrix between the units of `X` and of training can be folded into what is fitted:
+    the decoder is linear, atoms may have any norm, and what is reconstructed is the input."""
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)

@@ -109,6 +109,7 @@ def begin(estimator: "BaseSAE", source: Source, *, n_steps: int | None) -> None:
         Planned optimiser steps.
     """
     _check_callbacks(estimator)
+    _check_scaling(estimator)
     resume = estimator.warm_start and hasattr(estimator, "net_")
     previous = estimator.net_.module_ if resume else None
     seed = estimator._seed if estimator.shuffle else None
@@ -181,6 +182,16 @@ def _check_callbacks(estimator: "BaseSAE") -> None:
                 "validation_fraction=0.0 holds out no rows to compute it; set validation_fraction, "
                 "or monitor 'train_loss'."
             )
+
+
+def _check_scaling(estimator: "BaseSAE") -> None:
+    """Refuse whitening where results would not be those of atoms of unit norm."""
+    if estimator.input_scaling == "whiten" and not estimator._may_whiten:
+        raise ValueError(
+            f"{type(estimator).__name__}: input_scaling='whiten' needs a linear decoder of free "
+            "unit atoms that reconstructs the input in one piece; use None, 'mean_norm' or "
+            "'sample_norm'."
+        )
 
 
 def _count_components(estimator: "BaseSAE", n_features: int) -> int:

@@ -11,6 +11,7 @@ from scipy import sparse
 from torch import Tensor
 
 from sklearn_aensae.estimators._fitted import read_module
+from sklearn_aensae.estimators._units import Units, mean_units, units_of
 from sklearn_aensae.estimators._validation import Data
 from sklearn_aensae.kernels import (
     ActiveCodes,
@@ -73,8 +74,8 @@ def _encode_csr(estimator: "BaseSAE", X: Rows, features: Integers | None) -> spa
     """Codes of all rows as CSR, from the active sets of chunks."""
     values, columns = _Growing(_sparse_dtype(X)), _Growing(np.int32)
     counts = [np.zeros(1, dtype=np.int64)]
-    for _, _, codes, factors in _iter_codes(estimator, read_module(estimator), X):
-        block = codes.scaled(1 / factors).csr()
+    for _, _, codes, units in _iter_codes(estimator, read_module(estimator), X):
+        block = units.codes(codes).csr()
         block = block if features is None else block[:, features]
         values.append(block.data)
         columns.append(block.indices)
@@ -121,22 +122,21 @@ def _iter_dense_codes(
     """Yield rows and their codes, in the units of the input, as dense blocks."""
     module = read_module(estimator)
     if not (estimator._asks_encoder() and module.activation.elementwise):
-        for rows, _, codes, factors in _iter_codes(estimator, module, X):
-            dense = codes.scaled(1 / factors).dense()
+        for rows, _, codes, units in _iter_codes(estimator, module, X):
+            dense = units.codes(codes).dense()
             yield rows, dense if features is None else dense[:, features]
         return
     asked: Tensor | slice = slice(None)
     if features is not None:
         asked = torch.as_tensor(features, device=module.encoder.bias.device)
     weight, bias = module.encoder.weight[asked], module.encoder.bias[asked]
-    for rows, x, factors in _iter_rows(estimator, X):
+    for rows, x, units in _iter_rows(estimator, X):
         start = rows.start
-        for block in iter_pre_codes(x * factors - module.offset, weight, bias):
+        for block in iter_pre_codes(units.rows(x) - module.offset, weight, bias):
             stop = start + len(block)
             within = slice(start - rows.start, stop - rows.start)
-            scale = factors[within] if isinstance(factors, Tensor) else factors
             dense = module.activation.activate(block, asked, module.encoder.bias)
-            yield slice(start, stop), dense.mul_(1 / scale)
+            yield slice(start, stop), units.codes_(dense, within, asked)
             start = stop
 
 
@@ -151,10 +151,10 @@ def reconstruct(estimator: "BaseSAE", X: Rows) -> Data:
 def iter_reconstructions(estimator: "BaseSAE", X: Rows) -> Iterator[tuple[slice, Tensor, Tensor]]:
     """Yield rows, their data and their reconstruction, in the units of either."""
     module = read_module(estimator)
-    for rows, x, factors in _iter_rows(estimator, X):
-        scaled = x * factors
+    for rows, x, units in _iter_rows(estimator, X):
+        scaled = units.rows(x)
         codes = estimator._encode_rows(module, scaled)
-        yield rows, x, module.reconstruct(scaled, codes) / factors
+        yield rows, x, units.outputs(module.reconstruct(scaled, codes))
 
 
 def explained_variance(estimator: "BaseSAE", X: Rows, y: Rows | None = None) -> float:
@@ -169,20 +169,31 @@ def explained_variance(estimator: "BaseSAE", X: Rows, y: Rows | None = None) -> 
 def iter_scaled(estimator: "BaseSAE", X: Rows) -> Iterator[tuple[Tensor, Codes]]:
     """Yield rows and their codes in the units of training."""
     module = read_module(estimator)
-    for _, x, codes, factors in _iter_codes(estimator, module, X):
-        yield x * factors, codes
+    for _, x, codes, units in _iter_codes(estimator, module, X):
+        yield units.rows(x), codes
+
+
+def iter_residuals(estimator: "BaseSAE", X: Rows) -> Iterator[tuple[Codes, Tensor | float, Tensor]]:
+    """Yield codes, how much of the decoder bias each row has, and what is left over of the rows.
+
+    All is in the units of the input.
+    """
+    module, mean = read_module(estimator), estimator._scaling.factor
+    for _, x, codes, units in _iter_codes(estimator, module, X):
+        left = x - units.outputs(module.decoder(codes))
+        yield units.codes(codes), mean / units.factors, left
 
 
 def decode(estimator: "BaseSAE", codes: Data | sparse.csr_array) -> Data:
     """Reconstructions from codes in the units of the input."""
-    decoder, factor = read_module(estimator).decoder, estimator._scaling.factor
+    decoder, units = read_module(estimator).decoder, mean_units(estimator)
     n_outputs = len(decoder.bias)
     result = _empty_like(codes, (codes.shape[0], n_outputs))
     with _working(estimator) as workspace:
         for rows in _chunks(codes.shape[0], max(codes.shape[1], n_outputs)):
             with workspace.step():
-                block = _to_codes(estimator, codes[rows]).scaled(factor)
-                _store(result, rows, decoder(block) / factor)
+                block = units.trained(_to_codes(estimator, codes[rows]))
+                _store(result, rows, units.outputs(decoder(block)))
     return result
 
 
@@ -203,20 +214,20 @@ def _to_codes(estimator: "BaseSAE", block: Data | sparse.csr_array) -> Codes:
 
 def _iter_codes(
     estimator: "BaseSAE", module: Autoencoder, X: Rows
-) -> Iterator[tuple[slice, Tensor, Codes, Tensor | float]]:
-    """Yield rows, their data, their codes in the units of training, and the rows' scales."""
-    for rows, x, factors in _iter_rows(estimator, X):
-        yield rows, x, estimator._encode_rows(module, x * factors), factors
+) -> Iterator[tuple[slice, Tensor, Codes, Units]]:
+    """Yield rows, their data, their codes in the units of training, and those units."""
+    for rows, x, units in _iter_rows(estimator, X):
+        yield rows, x, estimator._encode_rows(module, units.rows(x)), units
 
 
-def _iter_rows(estimator: "BaseSAE", X: Rows) -> Iterator[tuple[slice, Tensor, Tensor | float]]:
-    """Yield rows, their data and their scales; what is yielded lasts until the next."""
+def _iter_rows(estimator: "BaseSAE", X: Rows) -> Iterator[tuple[slice, Tensor, Units]]:
+    """Yield rows, their data and their units; what is yielded lasts until the next."""
     with _working(estimator) as workspace:
         for rows in _chunks(len(X), max(estimator.n_components_, X.shape[1])):
             with workspace.step():
                 # Shards know slices only.
                 x = _source(estimator, X[rows]).take(slice(None))
-                yield rows, x, estimator._scaling.factors(x)
+                yield rows, x, units_of(estimator, x)
 
 
 @contextmanager

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -89,6 +89,8 @@ class Crosscoder(DecoderNormL1SAE):
     >>> coder.relative_norms().shape
     (128, 2)
     """
+
+    _may_whiten: ClassVar[bool] = False
 
     view_sizes: Annotated[Sequence[int | float] | None, VIEWS] = None
 

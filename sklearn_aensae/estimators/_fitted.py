@@ -7,11 +7,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from sklearn_aensae.modules import Autoencoder
+from sklearn_aensae.sources import Whitening
 
 if TYPE_CHECKING:
     from sklearn_aensae.estimators._base import BaseSAE
 
-__all__ = ["read_module", "to_array", "write_fitted"]
+__all__ = ["in_input_units", "read_module", "to_array", "write_fitted"]
 
 
 def to_array(tensor: Tensor) -> NDArray[np.floating]:
@@ -30,25 +31,78 @@ def write_fitted(estimator: "BaseSAE") -> None:
 
     Codes are positively homogeneous in the input, so a scaling by s folds into the biases:
     ReLU(W(sx - b) + c) / s = ReLU(W(x - b/s) + c/s). With thresholds, they are homogeneous in
-    both, so that these are divided by s as well. What else there is to fold, the module does.
+    both, so that these are divided by s as well. What else there is to fold, the module does,
+    but for norms that its choice of active codes does not allow to be folded.
     """
-    net = estimator.net_
-    module, scale = read_module(estimator), estimator._scaling.factor
+    net, scaling = estimator.net_, estimator._scaling
+    module = read_module(estimator)
     tracker = module.tracker
-    estimator.components_ = to_array(module.decoder.dictionary())
-    estimator.encoder_weights_ = to_array(module.encoder.weight)
-    estimator.encoder_bias_ = to_array(module.encoder.bias) / scale
-    estimator.encoder_offset_ = to_array(module.offset) / scale
-    estimator.decoder_bias_ = to_array(module.decoder.bias) / scale
+    estimator.whitening_ = estimator.whitening_mean_ = estimator.code_scale_ = None
+    if scaling.whitening is None:
+        _write_weights(estimator, module)
+    else:
+        _write_unwhitened(estimator, module, scaling.whitening)
     threshold = getattr(module.activation, "threshold", None)
     if isinstance(threshold, Tensor):
-        threshold = to_array(threshold) / scale
+        threshold = in_input_units(estimator, threshold)
         estimator.threshold_ = threshold if threshold.ndim else float(threshold)
     estimator.n_components_ = len(estimator.components_)
-    estimator.input_scale_ = scale
+    estimator.input_scale_ = scaling.factor
     estimator.feature_density_ = to_array(tracker.density())
     estimator.n_density_samples_ = tracker.n_density_samples
     estimator.n_dead_ = int(tracker.dead().sum())
     estimator.dead_window_ = tracker.effective_window
     estimator.n_iter_ = len(net.history)
     estimator.n_steps_ = net.n_steps_
+
+
+def in_input_units(estimator: "BaseSAE", pre_codes: Tensor) -> NDArray[np.floating]:
+    """Return what is in the units of pre-codes in training, one number or one each, in X's."""
+    given, norms = to_array(pre_codes) / estimator._scaling.factor, estimator.code_scale_
+    return np.asarray(given if norms is None else given * norms)
+
+
+def _write_weights(estimator: "BaseSAE", module: Autoencoder) -> None:
+    """Weights and biases, where one factor is all there is between the units."""
+    scale = estimator._scaling.factor
+    estimator.components_ = to_array(module.decoder.dictionary())
+    estimator.encoder_weights_ = to_array(module.encoder.weight)
+    estimator.encoder_bias_ = to_array(module.encoder.bias) / scale
+    estimator.encoder_offset_ = to_array(module.offset) / scale
+    estimator.decoder_bias_ = to_array(module.decoder.bias) / scale
+    norms = np.linalg.norm(estimator.components_.astype(np.float64), axis=1)
+    off = np.abs(norms - 1) > 100 * np.finfo(estimator.components_.dtype).eps
+    if module.decoder.has_unit_atoms and (off & (norms > 0)).any():
+        _take_norms(estimator, np.where(norms > 0, norms, 1))
+
+
+def _write_unwhitened(estimator: "BaseSAE", module: Autoencoder, whitening: Whitening) -> None:
+    """Weights and biases of the same map between rows that are not whitened.
+
+    With x' = M (x - mu), atoms d' become M^-1 d', and W'(x' - b') + c' = W'M (x - b) + c' with
+    b = M^-1 b' + mu. Where the encoder does not subtract b, its bias takes over what mu is.
+    """
+    dictionary, bias = module.decoder.dictionary(), module.decoder.bias
+    atoms = to_array(dictionary.double()) @ whitening.inverse
+    weights = to_array(module.encoder.weight.double()) @ whitening.matrix
+    encoder_bias = to_array(module.encoder.bias.double())
+    decoder_bias = to_array(bias.double()) @ whitening.inverse + whitening.mean
+    offset = decoder_bias
+    if not module.encoder.is_centred:
+        offset, encoder_bias = np.zeros_like(offset), encoder_bias - weights @ whitening.mean
+    dtype = to_array(bias).dtype
+    estimator.components_, estimator.encoder_weights_ = atoms, weights
+    estimator.encoder_bias_, estimator.encoder_offset_ = encoder_bias, offset.astype(dtype)
+    estimator.decoder_bias_ = decoder_bias.astype(dtype)
+    estimator.whitening_, estimator.whitening_mean_ = whitening.matrix, whitening.mean
+    _take_norms(estimator, np.linalg.norm(atoms, axis=1))
+
+
+def _take_norms(estimator: "BaseSAE", norms: NDArray[np.float64]) -> None:
+    """Give atoms unit norm, and let codes grow by what they had, whatever chooses them."""
+    dtype = estimator.decoder_bias_.dtype
+    atoms = estimator.components_ / np.maximum(norms, 1e-12)[:, None]
+    estimator.components_ = atoms.astype(dtype)
+    estimator.encoder_weights_ = (estimator.encoder_weights_ * norms[:, None]).astype(dtype)
+    estimator.encoder_bias_ = (estimator.encoder_bias_ * norms).astype(dtype)
+    estimator.code_scale_ = norms.astype(dtype)

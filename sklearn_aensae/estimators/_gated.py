@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Annotated
 
 from sklearn_aensae.estimators._build import Plan
-from sklearn_aensae.estimators._fitted import to_array
+from sklearn_aensae.estimators._fitted import in_input_units, to_array
 from sklearn_aensae.estimators._penalised import PenalisedSAE
 from sklearn_aensae.modules.activations import Activation, Gated
 from sklearn_aensae.objective import Term
@@ -90,8 +90,8 @@ class GatedSAE(PenalisedSAE):
 
     def _write_fitted(self) -> None:
         super()._write_fitted()
-        module, scale = self.net_.module_, self._scaling.factor
+        module = self.net_.module_
         activation, bias = module.activation, module.encoder.bias
         self.magnitude_scale_ = to_array(activation.log_scale.exp())
-        self.magnitude_bias_ = to_array(activation.magnitude_bias) / scale
-        self.magnitude_threshold_ = to_array(activation.magnitude_threshold(bias)) / scale
+        self.magnitude_bias_ = in_input_units(self, activation.magnitude_bias)
+        self.magnitude_threshold_ = in_input_units(self, activation.magnitude_threshold(bias))

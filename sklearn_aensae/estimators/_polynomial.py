@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 import numpy as np
 import torch
@@ -33,6 +33,8 @@ RANKS = Where(
 @dataclass(eq=False, repr=False, kw_only=True)
 class PolynomialSAE(BaseSAE):
     """Puts a polynomial decoder in the place of the linear one of the class after it."""
+
+    _may_whiten: ClassVar[bool] = False
 
     order: Annotated[int, OneOf(1, 2, 3)] = 3
     ranks: Annotated[Sequence[int] | None, RANKS] = None

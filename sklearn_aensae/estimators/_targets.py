@@ -1,6 +1,6 @@
 """What estimators share whose codes reconstruct something else than their input."""
 
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import torch
 from sklearn.utils import Tags
@@ -17,6 +17,8 @@ __all__ = ["TargetedSAE"]
 
 class TargetedSAE(BaseSAE):
     """Adds targets: `fit(X, y)`, `predict` and `score(X, y)`."""
+
+    _may_whiten: ClassVar[bool] = False
 
     def fit(self, X: Any, y: Any = None) -> Self:
         """Train codes of `X` to reconstruct `y`.

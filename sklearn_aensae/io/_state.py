@@ -40,7 +40,7 @@ def pack(estimator: "BaseSAE", *, optimizer: bool = True) -> dict[str, Any]:
         "trained_with": {k: v for k, v in trained_with.items() if v != parameters[k]},
         "feature_names_in": None if names is None else names.tolist(),
         "seed": estimator._seed,
-        "scaling": asdict(estimator._scaling),
+        "scaling": estimator._scaling.state(),
         "plan": asdict(estimator._plan),
         "history": estimator.history_,
         "n_steps": net.n_steps_,
@@ -66,7 +66,7 @@ def restore_net(estimator: "BaseSAE", content: Mapping[str, Any], device: str) -
     maker = type(estimator)(**trained_with)
     maker.history_ = estimator.history_ = content["history"]
     maker._seed = estimator._seed = content["seed"]
-    maker._scaling = estimator._scaling = InputScaling(**content["scaling"])
+    maker._scaling = estimator._scaling = InputScaling.from_state(content["scaling"])
     net = assemble(maker, plan, make_module(maker, plan), device)
     state = content["state"]
     _load(net.module_, state["module"], "module")

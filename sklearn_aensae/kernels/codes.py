@@ -48,6 +48,10 @@ class Codes(ABC):
         """Codes times one factor, or one per row of shape (batch, 1)."""
 
     @abstractmethod
+    def weighted(self, factors: Tensor) -> "Codes":
+        """Codes times one factor per component, of shape (n_components,)."""
+
+    @abstractmethod
     def row_sums(self) -> Tensor:
         """Sum over components: shape (batch,)."""
 
@@ -127,6 +131,10 @@ class DenseCodes(Codes):
 
     def scaled(self, factors: Tensor | float) -> "DenseCodes":
         """Codes times one factor, or one per row of shape (batch, 1)."""
+        return DenseCodes(self.values * factors)
+
+    def weighted(self, factors: Tensor) -> "DenseCodes":
+        """Codes times one factor per component, of shape (n_components,)."""
         return DenseCodes(self.values * factors)
 
     def row_sums(self) -> Tensor:
@@ -212,6 +220,11 @@ class ActiveCodes(Codes):
         """Codes times one factor, or one per row of shape (batch, 1)."""
         if isinstance(factors, Tensor):
             factors = factors.flatten()[self.pattern.rows]
+        return ActiveCodes(self.values * factors, self.pattern)
+
+    def weighted(self, factors: Tensor) -> "ActiveCodes":
+        """Codes times one factor per component, of shape (n_components,)."""
+        factors = factors.index_select(0, self.pattern.columns)
         return ActiveCodes(self.values * factors, self.pattern)
 
     def row_sums(self) -> Tensor:

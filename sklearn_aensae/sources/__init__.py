@@ -8,6 +8,7 @@ from sklearn_aensae.sources.resolve import as_source, is_stream, recognize
 from sklearn_aensae.sources.scaling import InputScaling
 from sklearn_aensae.sources.shards import Rows, Shards
 from sklearn_aensae.sources.stream import Stream, StreamSource
+from sklearn_aensae.sources.whitening import Whitening
 
 __all__ = [
     "ArraySource",
@@ -20,6 +21,7 @@ __all__ = [
     "Source",
     "Stream",
     "StreamSource",
+    "Whitening",
     "as_paired_source",
     "as_source",
     "is_stream",

@@ -1,24 +1,29 @@
 """Input scaling: part of what an estimator has learned, undone in all it hands out."""
 
 import math
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
 
+from sklearn_aensae.sources.whitening import Whitening
+
 __all__ = ["SCALINGS", "InputScaling"]
 
-SCALINGS = (None, "mean_norm", "sample_norm")
+SCALINGS = (None, "mean_norm", "sample_norm", "whiten")
 
 
 @dataclass(frozen=True)
 class InputScaling:
-    """Factor between the units of the input and those in which the SAE is trained.
+    """What lies between the units of the input and those in which the SAE is trained.
 
     Parameters
     ----------
-    mode : {None, "mean_norm", "sample_norm"}
-        No scaling; one factor for all rows; or one factor per row, sqrt(n_features) / norm.
+    mode : {None, "mean_norm", "sample_norm", "whiten"}
+        No scaling; one factor for all rows; one factor per row, sqrt(n_features) / norm; or a
+        matrix, which knows neither targets nor views.
     factor : float
         The factor of all rows; in mode "sample_norm" the factor of a row of mean norm, used
         when only codes are known.
@@ -28,6 +33,8 @@ class InputScaling:
         Columns of each view, if the features are several views side by side.
     view_factors : tuple of float, default=()
         By how much more each view is scaled than the row.
+    whitening : Whitening or None, default=None
+        The matrix, in mode "whiten"; the factor is 1 then.
     """
 
     mode: str | None
@@ -35,6 +42,7 @@ class InputScaling:
     target_factor: float = 1.0
     view_sizes: tuple[int, ...] = ()
     view_factors: tuple[float, ...] = ()
+    whitening: Whitening | None = None
 
     @classmethod
     def fit(
@@ -48,7 +56,7 @@ class InputScaling:
 
         Parameters
         ----------
-        mode : {None, "mean_norm", "sample_norm"}
+        mode : {None, "mean_norm", "sample_norm", "whiten"}
             As above.
         sample : Tensor of shape (n_rows, n_features + n_targets)
             Rows, each with its target.
@@ -59,6 +67,8 @@ class InputScaling:
         """
         if mode is None:
             return cls(mode, 1.0, 1.0, view_sizes, (1.0,) * len(view_sizes))
+        if mode == "whiten":
+            return cls(mode, 1.0, whitening=Whitening.fit(sample))
         x, targets = sample.split([sample.shape[1] - n_targets, n_targets], 1)
         factor = _unit_factor(x)
         views = tuple(_unit_factor(view) / factor for view in x.split(view_sizes or x.shape[1], 1))
@@ -76,20 +86,22 @@ class InputScaling:
         return factors
 
     def prepare_(self, rows: Tensor, n_targets: int) -> tuple[Tensor, Tensor]:
-        """Scale inputs and what is to be reconstructed of each, in the same memory.
+        """Scale inputs and what is to be reconstructed of each, in the same memory if that can be.
 
         Those are the last `n_targets` columns or, without targets, the inputs themselves. A target
         is scaled with its row.
         """
         if not n_targets:
-            self.scale_(rows)
+            rows = self.scale_(rows)
             return rows, rows
         x, targets = rows[:, :-n_targets], rows[:, -n_targets:]
         factors = self.factors(x)
         return self._balance_(x.mul_(factors)), targets.mul_(factors * self.target_factor)
 
     def scale_(self, x: Tensor) -> Tensor:
-        """Rows in the units of training, in the same memory."""
+        """Rows in the units of training, in the same memory if that can be."""
+        if self.whitening is not None:
+            return self.whitening.apply(x)
         return x if self.mode is None else self._balance_(x.mul_(self.factors(x)))
 
     def scale(self, x: Tensor) -> Tensor:
@@ -108,6 +120,23 @@ class InputScaling:
         sizes = torch.tensor(self.view_sizes, device=like.device)
         columns = like.new_tensor(self.view_factors).repeat_interleave(sizes)
         return columns, columns
+
+    def state(self) -> dict[str, Any]:
+        """Fields as plain values and tensors."""
+        fields = asdict(self)
+        if fields["whitening"] is not None:
+            arrays = fields["whitening"].items()
+            fields["whitening"] = {name: torch.tensor(array) for name, array in arrays}
+        return fields
+
+    @classmethod
+    def from_state(cls, fields: Mapping[str, Any]) -> "InputScaling":
+        """Return the scaling whose `state` that is, or was before there was whitening."""
+        whitening = fields.get("whitening")
+        if whitening is not None:
+            arrays = {name: tensor.cpu().numpy() for name, tensor in whitening.items()}
+            whitening = Whitening(**arrays)
+        return cls(**{**fields, "whitening": whitening})
 
     def _balance_(self, x: Tensor) -> Tensor:
         """Scale views relative to each other, in the same memory."""

@@ -61,6 +61,16 @@ class Activation(nn.Module, ABC):
     def reset_(self, components: Tensor) -> None:
         """Let components, given by their indices, start again, in place."""
 
+    def rescale_(self, factors: Tensor) -> bool:
+        """Adapt to pre-codes that grow by one factor per component, so that codes do, too.
+
+        False, with nothing changed, if others would then be active.
+        """
+        return False
+
+    def follow_bias_(self, shift: Tensor) -> None:
+        """Adapt to a bias of the encoder that grows by `shift` where pre-codes stay."""
+
     def adapt(self) -> None:
         """Choose how to compute what comes; called when the device is read anyway."""
 

@@ -49,6 +49,17 @@ class Gated(Elementwise):
         self.magnitude_bias.index_fill_(0, components, 0)
 
     @torch.no_grad()
+    def rescale_(self, factors: Tensor) -> bool:
+        """Let magnitudes grow alike."""
+        self.magnitude_bias.mul_(factors)
+        return True
+
+    @torch.no_grad()
+    def follow_bias_(self, shift: Tensor) -> None:
+        """Let magnitudes, which do not contain the encoder's bias, stay."""
+        self.magnitude_bias.add_(self.log_scale.exp() * shift)
+
+    @torch.no_grad()
     def magnitude_threshold(self, bias: Tensor) -> Tensor:
         """Return what a magnitude must exceed to be active: the thresholds of a JumpReLU."""
         return self.magnitude_bias - self.log_scale.exp() * bias

@@ -71,6 +71,12 @@ class JumpReLU(Elementwise):
         threshold = entries_of(self.threshold, columns)
         return _step(values, threshold, self.bandwidth, self.ste_to_input)
 
+    @torch.no_grad()
+    def rescale_(self, factors: Tensor) -> bool:
+        """Let thresholds grow alike."""
+        self.log_threshold.add_(factors.log())
+        return True
+
     def extra_repr(self) -> str:
         """Show the bandwidth in the module's repr."""
         return f"bandwidth={self.bandwidth}, ste_to_input={self.ste_to_input}"

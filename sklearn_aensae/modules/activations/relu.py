@@ -16,3 +16,7 @@ class ReLU(Elementwise):
         codes = DenseCodes(*dense_relu_encode(x, weight, bias, offset))
         self.count_dense(codes.values, codes.firing_counts.sum())
         return codes
+
+    def rescale_(self, factors: Tensor) -> bool:
+        """Do nothing: codes grow as pre-codes do."""
+        return True
