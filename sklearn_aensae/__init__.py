@@ -27,6 +27,7 @@ from sklearn_aensae.estimators import (
     TopKSAE,
     Transcoder,
     TreeSAE,
+    fit_many,
 )
 from sklearn_aensae.io import load
 from sklearn_aensae.llm import LLMActivationTransformer
@@ -56,6 +57,7 @@ __all__ = [
     "all_saes",
     "datasets",
     "exceptions",
+    "fit_many",
     "load",
     "metrics",
     "theory",

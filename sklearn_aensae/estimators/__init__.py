@@ -12,6 +12,7 @@ from sklearn_aensae.estimators._feature_choice import FeatureChoiceSAE
 from sklearn_aensae.estimators._gated import GatedSAE
 from sklearn_aensae.estimators._jumprelu import JumpReLUSAE
 from sklearn_aensae.estimators._l1 import L1SAE
+from sklearn_aensae.estimators._many import fit_many
 from sklearn_aensae.estimators._matryoshka import MatryoshkaSAE
 from sklearn_aensae.estimators._matryoshka_l1 import MatryoshkaL1SAE
 from sklearn_aensae.estimators._mutual_choice import MutualChoiceSAE
@@ -42,4 +43,5 @@ __all__ = [
     "TopKSAE",
     "Transcoder",
     "TreeSAE",
+    "fit_many",
 ]

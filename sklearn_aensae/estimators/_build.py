@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 from skorch.callbacks import Callback, LRScheduler
+from torch import Tensor
 
 from sklearn_aensae.kernels import Workspace, matmul_precision
 from sklearn_aensae.modules import Autoencoder
@@ -19,7 +20,18 @@ from sklearn_aensae.training import LearningRateSchedule, Monitor, SAENet
 if TYPE_CHECKING:
     from sklearn_aensae.estimators._base import BaseSAE
 
-__all__ = ["OPTIMIZERS", "Plan", "assemble", "begin", "calibrate", "make_module", "plan_length"]
+__all__ = [
+    "CALIBRATION_ROWS",
+    "OPTIMIZERS",
+    "Plan",
+    "assemble",
+    "begin",
+    "calibrate",
+    "draw_sample",
+    "make_module",
+    "needs_calibration",
+    "plan_length",
+]
 
 OPTIMIZERS: dict[str, Any] = {
     "adam": partial(torch.optim.Adam, fused=True),
@@ -96,7 +108,14 @@ def plan_length(estimator: "BaseSAE", source: Source) -> tuple[int, int]:
     return max_steps, 1
 
 
-def begin(estimator: "BaseSAE", source: Source, *, n_steps: int | None) -> None:
+def draw_sample(estimator: "BaseSAE", source: Source) -> Tensor:
+    """Rows from which scaling and initial weights are estimated, each with its target."""
+    return source.sample(CALIBRATION_ROWS, estimator._seed if estimator.shuffle else None).cpu()
+
+
+def begin(
+    estimator: "BaseSAE", source: Source, *, n_steps: int | None, sample: Tensor | None = None
+) -> None:
     """Give the estimator a scaling and a new net, from its parameters and data.
 
     Parameters
@@ -107,13 +126,14 @@ def begin(estimator: "BaseSAE", source: Source, *, n_steps: int | None) -> None:
         Training rows.
     n_steps : int or None
         Planned optimiser steps.
+    sample : Tensor of shape (n_rows, n_features + n_targets) or None
+        What `draw_sample` returned, in memory that may be changed; None draws it.
     """
     _check_callbacks(estimator)
     _check_scaling(estimator)
     resume = estimator.warm_start and hasattr(estimator, "net_")
     previous = estimator.net_.module_ if resume else None
-    seed = estimator._seed if estimator.shuffle else None
-    sample = source.sample(CALIBRATION_ROWS, seed).cpu()
+    sample = draw_sample(estimator, source) if sample is None else sample
     if previous is None:
         views = estimator._view_sizes(source.n_features)
         estimator._scaling = InputScaling.fit(
@@ -221,17 +241,25 @@ def make_module(estimator: "BaseSAE", plan: Plan) -> Autoencoder:
     return module
 
 
-def calibrate(estimator: "BaseSAE", source: Source) -> None:
-    """Set the thresholds of a batch-wise activation by rows it was trained on.
+def needs_calibration(estimator: "BaseSAE", source: Source) -> bool:
+    """Whether thresholds are to be set after training.
 
-    A stream that has ended gives none: the running thresholds of its batches then stay.
+    A stream that has ended gives no rows: the running thresholds of its batches then stay.
     """
-    module = estimator.net_.module_
-    if not module.activation.is_calibrated or source.n_samples is None:
+    return estimator.net_.module_.activation.is_calibrated and source.n_samples is not None
+
+
+def calibrate(estimator: "BaseSAE", source: Source, sample: Tensor | None = None) -> None:
+    """Set the thresholds of a batch-wise activation, if it has any, by rows it was trained on.
+
+    The rows are drawn, unless they are given in memory that may be changed.
+    """
+    if not needs_calibration(estimator, source):
         return
-    sample = source.sample(CALIBRATION_ROWS, estimator._seed)
+    sample = source.sample(CALIBRATION_ROWS, estimator._seed) if sample is None else sample
     with Workspace().step(), matmul_precision(estimator.matmul_precision):
-        module.calibrate(estimator._scaling.prepare_(sample, source.n_targets)[0])
+        x = estimator._scaling.prepare_(sample, source.n_targets)[0]
+        estimator.net_.module_.calibrate(x)
 
 
 def _take_over_weights(module: Autoencoder, previous: Autoencoder) -> None:

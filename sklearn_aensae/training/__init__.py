@@ -1,6 +1,7 @@
 """The engine: a skorch net that trains without reading the device in every batch."""
 
 from sklearn_aensae.training.batches import Batches
+from sklearn_aensae.training.lockstep import Lockstep
 from sklearn_aensae.training.monitor import Monitor
 from sklearn_aensae.training.net import SAENet
 from sklearn_aensae.training.reallocation import Reallocation
@@ -10,6 +11,7 @@ from sklearn_aensae.training.schedules import LearningRateSchedule, PenaltyWarmU
 __all__ = [
     "Batches",
     "LearningRateSchedule",
+    "Lockstep",
     "Monitor",
     "PenaltyWarmUp",
     "Reallocation",

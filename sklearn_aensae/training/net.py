@@ -1,10 +1,5 @@
 """The skorch net that trains an autoencoder on an objective."""
 
-import signal
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
-from types import FrameType
 from typing import Any
 
 from skorch import NeuralNet
@@ -13,6 +8,7 @@ from torch import Tensor
 
 from sklearn_aensae.kernels import Workspace, matmul_precision
 from sklearn_aensae.training.batches import Batches
+from sklearn_aensae.training.interrupts import noting_ctrl_c
 
 __all__ = ["SAENet"]
 
@@ -84,34 +80,17 @@ class SAENet(NeuralNet):
         """Train as skorch does, and remember whether the user stopped it."""
         self.interrupted_ = False
         try:
-            with self._noting_ctrl_c():
+            with noting_ctrl_c(self):
                 super().fit_loop(X, y, **fit_params)
         except KeyboardInterrupt:
             self.module_.decoder.constrain_()
         finally:
-            self.running_ = _nothing()
+            self.forget_epoch()
         return self
 
-    @contextmanager
-    def _noting_ctrl_c(self) -> Iterator[None]:
-        """Stop at the next step on Ctrl-C; skorch's EarlyStopping raises the same exception."""
-        previous = signal.getsignal(signal.SIGINT)
-
-        def note(number: int, frame: FrameType | None) -> None:
-            # The first Ctrl-C lets the step end, so that nothing is left half done.
-            if self.interrupted_ and callable(previous):
-                previous(number, frame)
-            self.interrupted_ = True
-
-        # Python lets only the main thread set handlers, and only it receives Ctrl-C.
-        if threading.current_thread() is not threading.main_thread() or previous is None:
-            yield
-            return
-        signal.signal(signal.SIGINT, note)
-        try:
-            yield
-        finally:
-            signal.signal(signal.SIGINT, previous)
+    def forget_epoch(self) -> None:
+        """Drop the sums of an epoch: it has ended, or will not be gone on with."""
+        self.running_ = _nothing()
 
     def train_step(self, batch: Any, **fit_params: Any) -> Any:
         """Take one optimiser step, in the memory of the last one, back onto the constraint."""
@@ -131,18 +110,32 @@ class SAENet(NeuralNet):
         """Run all batches of an epoch and record its mean loss with one read of the device."""
         if iterator is None:
             return
-        running = self.running_ if training else _nothing()
+        running = self.start_pass(training)
         for batch in iterator:
-            self.notify("on_batch_begin", batch=batch, training=training)
-            if self.interrupted_:
-                raise KeyboardInterrupt
-            step = step_fn(batch, **fit_params)
-            step["loss"] = step["loss"].detach()
-            running["loss"] = running["loss"] + step["loss"] * len(batch[0])
-            running["n_rows"] += len(batch[0])
-            running["n_batches"] += 1
-            self.n_steps_ += training
-            self.notify("on_batch_end", batch=batch, training=training, **step)
+            self.run_batch(batch, step_fn, running, training=training, **fit_params)
+        self.end_pass(prefix, running)
+
+    def start_pass(self, training: bool) -> dict[str, Any]:
+        """Return the sums of a pass: in training, those of an epoch that may have begun."""
+        return self.running_ if training else _nothing()
+
+    def run_batch(
+        self, batch: Any, step_fn: Any, running: dict[str, Any], *, training: bool, **params: Any
+    ) -> None:
+        """Take a step on a batch, unless the user has stopped training, and add it to the sums."""
+        self.notify("on_batch_begin", batch=batch, training=training)
+        if self.interrupted_:
+            raise KeyboardInterrupt
+        step = step_fn(batch, **params)
+        step["loss"] = step["loss"].detach()
+        running["loss"] = running["loss"] + step["loss"] * len(batch[0])
+        running["n_rows"] += len(batch[0])
+        running["n_batches"] += 1
+        self.n_steps_ += training
+        self.notify("on_batch_end", batch=batch, training=training, **step)
+
+    def end_pass(self, prefix: str, running: dict[str, Any]) -> None:
+        """Record the mean loss of a pass, with one read of the device."""
         if running["n_rows"]:
             self._record_epoch(prefix, float(running["loss"] / running["n_rows"]))
 
@@ -164,7 +157,7 @@ class SAENet(NeuralNet):
     def on_epoch_end(self, net: Any, **kwargs: Any) -> None:
         """Start the sums of the next epoch."""
         super().on_epoch_end(net, **kwargs)
-        self.running_ = _nothing()
+        self.forget_epoch()
 
     def on_epoch_begin(self, net: Any, **kwargs: Any) -> None:
         """Begin a new history row and drop what single batches of the last one recorded."""
