@@ -31,10 +31,12 @@ from sklearn_aensae.estimators import (
 )
 from sklearn_aensae.io import load
 from sklearn_aensae.llm import LLMActivationTransformer
+from sklearn_aensae.model_selection import AdaptiveElasticNetSAECV, sae_path
 
 __all__ = [
     "L1SAE",
     "AdaptiveElasticNetSAE",
+    "AdaptiveElasticNetSAECV",
     "AdaptiveLassoSAE",
     "ArchetypalSAE",
     "BaseSAE",
@@ -60,6 +62,7 @@ __all__ = [
     "fit_many",
     "load",
     "metrics",
+    "sae_path",
     "theory",
 ]
 

@@ -18,10 +18,19 @@ LAYERS = [
     {"training"},
     {"io"},
     {"estimators"},
+    {"model_selection"},
     {"inspection"},
 ]
 MAY_KNOW = {
-    "sklearn": {"estimators", "metrics", "theory", "datasets", "inspection", "llm"},
+    "sklearn": {
+        "estimators",
+        "model_selection",
+        "metrics",
+        "theory",
+        "datasets",
+        "inspection",
+        "llm",
+    },
     "skorch": {"training", "estimators"},
     "transformers": {"llm", "datasets", "metrics"},
     "matplotlib": {"inspection"},

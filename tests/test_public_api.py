@@ -24,7 +24,17 @@ def test_every_estimator_is_exported():
 
 @pytest.mark.parametrize(
     "module",
-    ["metrics", "datasets", "exceptions", "inspection", "io", "params", "testing", "theory"],
+    [
+        "metrics",
+        "model_selection",
+        "datasets",
+        "exceptions",
+        "inspection",
+        "io",
+        "params",
+        "testing",
+        "theory",
+    ],
 )
 def test_modules_export_what_they_name(module):
     namespace = __import__(f"sklearn_aensae.{module}", fromlist=["__all__"])

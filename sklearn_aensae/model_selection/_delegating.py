@@ -1,0 +1,94 @@
+"""Leaves what a fitted autoencoder can do to the best one that was found."""
+
+from typing import Any
+
+from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
+from sklearn.utils import Tags
+from sklearn.utils.validation import check_is_fitted
+
+from sklearn_aensae.estimators import BaseSAE
+
+__all__ = ["DelegatingMixin"]
+
+
+class DelegatingMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
+    """Adds `transform`, `inverse_transform`, `reconstruct` and `score` of `best_estimator_`."""
+
+    best_estimator_: BaseSAE
+
+    def transform(self, X: Any) -> Any:
+        """Encode rows, as `best_estimator_` does.
+
+        Parameters
+        ----------
+        X : array-like or Tensor of shape (n_samples, n_features), memmap, shards or path
+            Rows.
+
+        Returns
+        -------
+        codes : ndarray, Tensor or csr_array of shape (n_samples, n_components)
+            Non-negative, in the units of `X`.
+        """
+        check_is_fitted(self)
+        return self.best_estimator_.transform(X)
+
+    def inverse_transform(self, codes: Any) -> Any:
+        """Decode codes, as `best_estimator_` does.
+
+        Parameters
+        ----------
+        codes : array-like, CSR array or Tensor of shape (n_samples, n_components)
+            Codes as `transform` returns them.
+
+        Returns
+        -------
+        X : ndarray or Tensor of shape (n_samples, n_features)
+            In the units of the training data.
+        """
+        check_is_fitted(self)
+        return self.best_estimator_.inverse_transform(codes)
+
+    def reconstruct(self, X: Any) -> Any:
+        """Encode and decode rows, as `best_estimator_` does.
+
+        Parameters
+        ----------
+        X : array-like or Tensor of shape (n_samples, n_features), memmap, shards or path
+            Rows.
+
+        Returns
+        -------
+        X_reconstructed : ndarray or Tensor of shape (n_samples, n_features)
+            Of the kind and float type of `X`.
+        """
+        check_is_fitted(self)
+        return self.best_estimator_.reconstruct(X)
+
+    def score(self, X: Any, y: Any = None) -> float:
+        """Explained variance of the reconstruction, against the column means of `X`.
+
+        Parameters
+        ----------
+        X : array-like or Tensor of shape (n_samples, n_features), memmap, shards or path
+            Rows.
+        y : None
+            Ignored.
+
+        Returns
+        -------
+        float
+            1 for a perfect reconstruction, 0 for one no better than the mean.
+        """
+        check_is_fitted(self)
+        return self.best_estimator_.score(X)
+
+    @property
+    def _n_features_out(self) -> int:
+        """Number of output features, for `get_feature_names_out`."""
+        return int(self.best_estimator_.n_components_)
+
+    def __sklearn_tags__(self) -> Tags:
+        """Return scikit-learn's tags: float types are kept."""
+        tags = super().__sklearn_tags__()
+        tags.transformer_tags.preserves_dtype = ["float64", "float32", "float16"]
+        return tags

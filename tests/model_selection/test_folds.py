@@ -1,0 +1,23 @@
+import numpy as np
+import pytest
+
+from sklearn_aensae.model_selection._folds import choose, within_one_standard_error
+
+SCORES = np.array([[0.90, 0.80], [0.88, 0.80], [0.70, 0.70], [0.50, 0.40]])
+L0 = np.array([[40.0, 44.0], [20.0, 22.0], [9.0, 11.0], [1.0, 3.0]])
+
+
+def test_within_one_standard_error_by_hand():
+    # The best mean is .85, its standard error .05: .84 is within, .7 is not.
+    assert within_one_standard_error(SCORES, L0) == 1
+    # Of one fold there is no error.
+    assert within_one_standard_error(SCORES[:, :1], L0[:, :1]) == 0
+
+
+def test_rules():
+    assert choose(SCORES, L0, None, scored=False) == 1
+    assert choose(SCORES, L0, None, scored=True) == 0
+    assert choose(SCORES, L0, 21.0, scored=False) == 1
+    assert choose(SCORES, L0, 10.0, scored=True) == 2
+    with pytest.warns(UserWarning, match="the sparsest"):
+        assert choose(SCORES, L0, 1.0, scored=False) == 3
