@@ -23,6 +23,7 @@ from .problem import SETTINGS, Setting
 from .quality import DATA, run_quality
 from .registry import FITS
 from .report import key, render, write_page
+from .several import run_several
 from .steps import run_steps
 from .variants import run_variants
 
@@ -51,6 +52,7 @@ def parse() -> argparse.Namespace:
     encoding = parts.add_parser("encoding", parents=[common], help="1: many rows to CSR")
     encoding.add_argument("--rows", type=int, default=1_000_000)
     parts.add_parser("exact", parents=[common], help="1: exact codes, beside scikit-learn's")
+    parts.add_parser("several", parents=[common], help="2: several fits from one pass")
     quality = parts.add_parser("quality", parents=[common], help="2: whole fits")
     quality.add_argument("--data", choices=DATA, default="synthetic")
     quality.add_argument("--steps", type=int, default=600)
@@ -143,6 +145,14 @@ def quality(args: argparse.Namespace) -> dict[str, Any]:
     return run_quality(args.data, n_steps=args.steps, **given)
 
 
+def several(args: argparse.Namespace) -> dict[str, Any]:
+    """Fit together and one by one."""
+    if args.quick:
+        sizes = {"n_features": 16, "n_components": 32, "batch_size": 128, "n_texts": 1}
+        return run_several(2_000, **sizes, n_steps=10, n_repeats=1)
+    return run_several()
+
+
 def growth(args: argparse.Namespace) -> dict[str, Any]:
     """Run all axes."""
     if args.quick:
@@ -163,6 +173,7 @@ RUNS = {
     "encoding": [encoding],
     "exact": [exact],
     "quality": [quality],
+    "several": [several],
     "growth": [growth],
     "all": [
         with_options(steps, setting="S", precision="highest", rounds=12),
@@ -177,6 +188,7 @@ RUNS = {
         with_options(quality, data="large", kind="AEN", steps=500, set=["batch_size=2048"]),
         with_options(quality, data="synthetic", kind=None, steps=600, set=[]),
         with_options(quality, data="lm", kind=None, steps=600, set=[]),
+        several,
         growth,
     ],
 }

@@ -241,6 +241,19 @@ def render_growth(result: dict[str, Any]) -> str:
     return "\n\n".join(tables)
 
 
+def render_several(result: dict[str, Any]) -> str:
+    """Seconds of several fits, one by one and from one pass over the data."""
+    rows = []
+    for fit in result["fits"]:
+        alone, together = fit["seconds"]["one by one"], fit["seconds"]["together"]
+        faster = [a / t for a, t in zip(alone, together, strict=True)]
+        times = [spread(alone), spread(together), spread(faster, 2)]
+        same = "yes" if fit["same"] else "no"
+        rows.append([fit["data"], f"{fit['n_steps']:,}", *times, same])
+    header = ["data", "steps", "s one by one", "s together", "faster by", "the same result"]
+    return table(header, rows)
+
+
 PARTS: dict[str, Callable[[dict[str, Any]], str]] = {
     "steps": render_steps,
     "variants": render_variants,
@@ -249,5 +262,6 @@ PARTS: dict[str, Callable[[dict[str, Any]], str]] = {
     "encoding": render_encoding,
     "exact": render_exact,
     "quality": render_quality,
+    "several": render_several,
     "growth": render_growth,
 }

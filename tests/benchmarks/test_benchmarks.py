@@ -27,6 +27,7 @@ from .problem import SETTINGS, Problem, Setting, make_problem
 from .quality import run_quality
 from .registry import PEERS, VARIANT_PEERS, installed
 from .report import key, render, time_to, times_slower, write_page
+from .several import run_several
 from .steps import run_steps
 from .variants import OURS, run_variants
 
@@ -185,6 +186,17 @@ def test_exact_codes():
         worst = {"encoder": 10.0, "ElasticNet, tol=1e-4": 0.1}.get(method["name"], 1e-4)
         assert 0 <= method["mean_error"] <= method["worst_error"] < worst
     assert all(m["mean_error"] > 1e-3 for m in result["methods"] if m["name"] == "encoder")
+    check(result)
+
+
+def test_several_at_once():
+    sizes = {"n_features": 8, "n_components": 16, "batch_size": 64, "n_texts": 1}
+    result = run_several(600, **sizes, n_steps=6, n_repeats=1)
+    kinds = ["array", "array, held-out scores", "file", "language model"]
+    assert [fit["data"] for fit in result["fits"]] == kinds
+    for fit in result["fits"]:
+        assert fit["same"]
+        assert all(len(seconds) == 1 and min(seconds) > 0 for seconds in fit["seconds"].values())
     check(result)
 
 

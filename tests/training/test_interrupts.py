@@ -1,0 +1,30 @@
+import os
+import signal
+from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
+
+import pytest
+
+from sklearn_aensae.training.interrupts import noting_ctrl_c
+
+
+def press():
+    os.kill(os.getpid(), signal.SIGINT)
+
+
+def test_the_first_is_noted_and_the_second_acts():
+    owner = SimpleNamespace(interrupted_=False)
+    with pytest.raises(KeyboardInterrupt), noting_ctrl_c(owner):
+        press()
+        assert owner.interrupted_
+        press()
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_other_threads_may_not_set_handlers():
+    def inside():
+        with noting_ctrl_c(SimpleNamespace(interrupted_=False)):
+            return signal.getsignal(signal.SIGINT)
+
+    with ThreadPoolExecutor(1) as pool:
+        assert pool.submit(inside).result() is signal.default_int_handler
