@@ -63,6 +63,7 @@ def test_other_inputs(cls):
         {"max_steps": 7},
         {"shuffle": False, "input_scaling": "sample_norm"},
         {"dtype": "float64", "input_scaling": None, "batch_size": 1000},
+        {"input_scaling": "whiten"},
     ],
 )
 def test_under_other_settings(params):

@@ -29,6 +29,8 @@ def test_no_code_is_worth_the_largest_strength():
 def test_units_are_those_of_training():
     sae, views = quick(L1SAE), quick(Crosscoder)
     assert largest_strength(sae, 1000 * X) == pytest.approx(largest_strength(sae, X))
+    whitened = quick(L1SAE, input_scaling="whiten")
+    assert largest_strength(whitened, 1000 * X) == pytest.approx(largest_strength(whitened, X))
     assert largest_strength(views, X) > 0
     assert largest_strength(sae, np.ones((5, 4))) > 0
 
