@@ -80,6 +80,17 @@ resample_at : list of int or float, default=(0.125, 0.25, 0.375, 0.5)
 transform_method : {"encoder", "exact"}, default="encoder"
     How `transform`, `reconstruct` and `score` find codes: by the encoder, or as the exact minimum
     of the objective over non-negative codes, on the dictionary that was learned.
+refine_steps : int, default=0
+    With "encoder", rounds of the exact solver from the encoder's codes on: the first finds the best
+    codes of the components that the encoder chose, each further one lets in up to 16 components
+    that would explain more than they cost. One dense product each.
+debias : bool, default=False
+    Whether codes, however found, are replaced by those of the same components that reconstruct the
+    row best, in the units of `X`: non-negative least squares, without what the penalties take off.
+    A component that least squares would have negative is left out.
+decoder_refits : int, default=0
+    How many times, at the end of `fit`, codes are found as `transform` would and
+    :meth:`refit_decoder` fits the decoder to them, on up to 65,536 training rows.
 """,
     "{n_components}": """
 n_components : int or float, default=8.0

@@ -34,7 +34,9 @@ class Solution(NamedTuple):
 
 
 @torch.no_grad()
-def solve(coding: Coding, columns: Tensor, values: Tensor, *, tol: float) -> Solution:
+def solve(
+    coding: Coding, columns: Tensor, values: Tensor, *, tol: float, n_rounds: int = MOST_ROUNDS
+) -> Solution:
     """Solve the problems of all rows, from given codes on.
 
     Rows are taken in blocks with about the same number of codes. Each round solves exactly on a
@@ -50,11 +52,13 @@ def solve(coding: Coding, columns: Tensor, values: Tensor, *, tol: float) -> Sol
         Codes to begin with.
     tol : float
         Relative duality gap at which a row is done.
+    n_rounds : int, default=1000
+        Most rounds. The first takes the components that are active to begin with.
 
     Returns
     -------
     solution : Solution
-        A row whose gap is above `tol` has come as far as its float type or `MOST_ROUNDS` allows.
+        A row whose gap is above `tol` has come as far as its float type or `n_rounds` allows.
     """
     problem = coding.prepared()
     order = (values > 0).sum(1).argsort(stable=True)
@@ -65,12 +69,19 @@ def solve(coding: Coding, columns: Tensor, values: Tensor, *, tol: float) -> Sol
         n_slots = max(1, int((values[order[start]] > 0).sum()) + ENTRANTS)
         rows = order[start : start + max(1, WORK // problem.work(n_slots))]
         start += len(rows)
-        _solve_block(problem, rows, columns, values, tol, found)
+        _solve_block(problem, rows, columns, values, found, tol=tol, n_rounds=n_rounds)
     return found.solution()
 
 
 def _solve_block(
-    problem: Coding, rows: Tensor, columns: Tensor, values: Tensor, tol: float, found: "_Found"
+    problem: Coding,
+    rows: Tensor,
+    columns: Tensor,
+    values: Tensor,
+    found: "_Found",
+    *,
+    tol: float,
+    n_rounds: int,
 ) -> None:
     """Solve the problems of some rows."""
     todo, coding = rows, problem.rows(rows)
@@ -79,7 +90,7 @@ def _solve_block(
     residuals = coding.residuals(columns, values)
     best = coding.objectives(residuals, columns, values)
     slopes = coding.slopes(residuals, columns, values)
-    for _ in range(MOST_ROUNDS):
+    for _ in range(n_rounds):
         values, residuals, value = _descend(coding, columns, values, members, slopes, best)
         slopes = coding.slopes(residuals, columns, values)
         gaps = coding.gaps(residuals, slopes, columns, values)

@@ -141,6 +141,9 @@ class BaseSAE(
         """Whether codes are those of the encoder."""
         return True
 
+    def _polish(self, source: Source) -> None:
+        """Improve what training has led to, on rows it has seen; called at the end of `fit`."""
+
     def _write_fitted(self) -> None:
         """Write fitted attributes; a variant adds its own."""
         write_fitted(self)
@@ -286,6 +289,8 @@ class BaseSAE(
             if held_out is not None:
                 held_out.close()
             self._write_fitted()
+        if calibrated and not net.interrupted_:
+            self._polish(source)
         if saved is not None and not net.interrupted_:
             saved.write(net, finished=True)
         if net.interrupted_:

@@ -2,6 +2,7 @@
 
 import copy
 import warnings
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated, Any, Self
 
@@ -12,26 +13,33 @@ from sklearn.exceptions import ConvergenceWarning
 from torch import Tensor
 from torch.nn import functional
 
-from sklearn_aensae.coding import Coding, Solution, solve
+from sklearn_aensae.coding import Coding, debias, solve
 from sklearn_aensae.estimators import _coding
 from sklearn_aensae.estimators._fitted import read_module
 from sklearn_aensae.estimators._penalised import PenalisedSAE
 from sklearn_aensae.estimators._validation import validate_rows
 from sklearn_aensae.kernels import ActiveCodes, Codes, Pattern
 from sklearn_aensae.modules import Autoencoder
-from sklearn_aensae.params import OneOf
+from sklearn_aensae.params import AtLeast, Boolean, OneOf
+from sklearn_aensae.sources import Source
 
 __all__ = ["ExactCodingSAE"]
 
 TOLERANCES = {torch.float32: 1e-5, torch.float64: 1e-10}
 """Relative duality gaps at which a code counts as exact."""
 
+REFIT_ROWS = 65_536
+"""Most training rows to which the decoder is refitted at the end of `fit`."""
+
 
 @dataclass(eq=False, repr=False, kw_only=True)
 class ExactCodingSAE(PenalisedSAE):
-    """Adds `transform_method` and `encode`; a variant says what its penalty is."""
+    """Adds exact, refined and debiased codes, and `encode`; a variant says what its penalty is."""
 
     transform_method: Annotated[str, OneOf("encoder", "exact")] = "encoder"
+    refine_steps: Annotated[int, AtLeast(0)] = 0
+    debias: Annotated[bool, Boolean()] = False
+    decoder_refits: Annotated[int, AtLeast(0)] = 0
 
     def encode(self, X: Any, method: str | None = None) -> Any:
         r"""Encode rows by a method of one's choice.
@@ -72,14 +80,36 @@ class ExactCodingSAE(PenalisedSAE):
         if method not in {None, "encoder", "exact"}:
             raise ValueError(f"method must be 'encoder', 'exact' or None; got {method!r}.")
         asked = copy.copy(self)
+        if method == "exact":
+            asked.refine_steps = 0
         return asked if method is None else asked.set_params(transform_method=method)
 
     def _asks_encoder(self) -> bool:
-        return self.transform_method == "encoder"
+        return self.transform_method == "encoder" and not (self.refine_steps or self.debias)
 
     def _encode_rows(self, module: Autoencoder, x: Tensor) -> Codes:
         codes = super()._encode_rows(module, x)
-        return codes if self._asks_encoder() else self._solve(module, x, codes)
+        if self._asks_encoder():
+            return codes
+        if self.transform_method == "exact" and self.refine_steps:
+            raise ValueError(
+                f"refine_steps={self.refine_steps} goes with transform_method='encoder'; exact "
+                "codes are refined to the end."
+            )
+        problem, tol = self._pose(module, x), TOLERANCES[x.dtype]
+        if self.transform_method == "exact":
+            # Without a ridge no more codes than features are needed; with one, more may enter.
+            start = _to_slots(codes.dense(), most=x.shape[1])
+            columns, values, gaps = solve(problem, *start, tol=tol)
+            _warn(gaps, tol)
+        else:
+            columns, values = _to_slots(codes.dense())
+        if self.refine_steps:
+            found = solve(problem, columns, values, tol=tol, n_rounds=self.refine_steps)
+            columns, values, _ = found
+        if self.debias:
+            values = debias(*self._in_input_units(problem), columns, values)
+        return _to_codes(columns, values, self.n_components_)
 
     def _strengths(self) -> NDArray[np.floating]:
         """Strength of the L1 penalty on each component."""
@@ -96,24 +126,63 @@ class ExactCodingSAE(PenalisedSAE):
         decoder = module.decoder
         return Coding(x - decoder.bias, decoder.dictionary().detach(), alpha, n * self._ridge())
 
+    def _in_input_units(self, problem: Coding) -> tuple[Tensor, Tensor]:
+        """Rows and atoms of a problem in the units of the input, up to one factor for both."""
+        whitening = self._scaling.whitening
+        if whitening is None:
+            return problem.x, problem.atoms
+        inverse = torch.as_tensor(whitening.inverse).to(problem.x)
+        return problem.x @ inverse, problem.atoms @ inverse
+
+    def _make_source(
+        self, X: Any, y: Any, device: str, dtype: torch.dtype, *, reset: bool
+    ) -> Source:
+        source = super()._make_source(X, y, device, dtype, reset=reset)
+        if self.decoder_refits and source.n_samples is None:
+            raise ValueError(
+                f"decoder_refits={self.decoder_refits} reads rows again after training, and X is a "
+                "stream; use decoder_refits=0, and refit_decoder with rows in memory or on disk."
+            )
+        return source
+
+    def _polish(self, source: Source) -> None:
+        if not self.decoder_refits:
+            return
+        rows = source.sample(REFIT_ROWS, self._seed)
+        for _ in range(self.decoder_refits):
+            self.refit_decoder(rows)
+
     def _objectives(self, X: Any, method: str) -> NDArray[np.float64]:
         """Value of the objective of coding at the codes of a method, for each row."""
-        asked, values = self._asked_for(method), []
+
+        def value(problem: Coding, columns: Tensor, values: Tensor) -> Tensor:
+            return problem.objectives(problem.residuals(columns, values), columns, values)
+
+        return self._measure(X, method, value)
+
+    def _violations(self, X: Any, method: str | None) -> NDArray[np.float64]:
+        """Violation of the conditions of optimality by the codes of a method, for each row."""
+
+        def violation(problem: Coding, columns: Tensor, values: Tensor) -> Tensor:
+            slopes = problem.slopes(problem.residuals(columns, values), columns, values)
+            active = slopes.new_zeros(slopes.shape).scatter_add_(1, columns, values) > 0
+            return torch.where(active, slopes.abs(), slopes.clamp(min=0)).amax(1).double()
+
+        return self._measure(X, method, violation)
+
+    def _measure(
+        self,
+        X: Any,
+        method: str | None,
+        measure: Callable[[Coding, Tensor, Tensor], Tensor],
+    ) -> NDArray[np.float64]:
+        """Measure rows by their problem and their penalised codes, in the units of the loss."""
+        asked, values = self._asked_for(method).set_params(debias=False, refine_steps=0), []
         for x, codes in _coding.iter_scaled(asked, validate_rows(asked, X)):
             problem = self._pose(read_module(self), x)
-            columns, slots = _to_slots(codes.dense())
-            residuals = problem.residuals(columns, slots)
-            values.append(problem.objectives(residuals, columns, slots).cpu().numpy())
+            values.append(measure(problem, *_to_slots(codes.dense())).cpu().numpy())
         found: NDArray[np.float64] = np.concatenate(values) * (2 / self.n_features_in_)
         return found
-
-    def _solve(self, module: Autoencoder, x: Tensor, codes: Codes) -> Codes:
-        """Exact codes of rows, from those of the encoder on."""
-        # Without a ridge no more codes than features are needed; with one, more may enter.
-        columns, values = _to_slots(codes.dense(), most=x.shape[1])
-        found = solve(self._pose(module, x), columns, values, tol=TOLERANCES[x.dtype])
-        _warn(found.gaps, TOLERANCES[x.dtype])
-        return _to_codes(found, self.n_components_)
 
 
 def _to_slots(dense: Tensor, most: int | None = None) -> tuple[Tensor, Tensor]:
@@ -135,9 +204,8 @@ def _warn(gaps: Tensor, tol: float) -> None:
         )
 
 
-def _to_codes(found: Solution, n_components: int) -> Codes:
+def _to_codes(columns: Tensor, values: Tensor, n_components: int) -> Codes:
     """Active codes, without empty slots."""
-    active = found.values > 0
+    active = values > 0
     starts = functional.pad(active.sum(1).cumsum(0, dtype=torch.int32), (1, 0))
-    pattern = Pattern(found.columns[active].int(), starts, n_components)
-    return ActiveCodes(found.values[active], pattern)
+    return ActiveCodes(values[active], Pattern(columns[active].int(), starts, n_components))

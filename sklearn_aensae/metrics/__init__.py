@@ -11,6 +11,7 @@ from sklearn_aensae.metrics.dictionary import (
 )
 from sklearn_aensae.metrics.downstream import LossRecovered, loss_recovered
 from sklearn_aensae.metrics.hedging import hedging_degree
+from sklearn_aensae.metrics.kkt import kkt_residuals
 from sklearn_aensae.metrics.model_selection import best_explained_variance_at_l0
 from sklearn_aensae.metrics.reconstruction import (
     centered_shrinkage,
@@ -52,6 +53,7 @@ __all__ = [
     "fraction_of_variance_unexplained",
     "get_scorer",
     "hedging_degree",
+    "kkt_residuals",
     "l0",
     "l1",
     "loss_recovered",

@@ -124,11 +124,10 @@ def test_any_start_leads_to_the_solution(l2):
     )
 
 
-def test_rows_that_run_out_of_rounds_keep_what_they_have_and_say_so(monkeypatch):
+def test_rows_that_run_out_of_rounds_keep_what_they_have_and_say_so():
     coding = make_problem(0.01, 0.0)
     start = coding.objectives(coding.x, *empty(coding)).numpy()
-    monkeypatch.setattr(active_set, "MOST_ROUNDS", 2)
-    found = solve(coding, *empty(coding), tol=1e-14)
+    found = solve(coding, *empty(coding), tol=1e-14, n_rounds=2)
     reached = value(coding, dense(coding, *found[:2]).numpy())
     assert (found.gaps > 1e-14).any()
     assert (reached < start).all()

@@ -1,9 +1,12 @@
 """Exact codes of fitted estimators, and the gap of their encoders."""
 
+import itertools
+
 import numpy as np
 import pytest
 import torch
 from helpers import make_data, quick
+from scipy.optimize import nnls
 from sklearn.decomposition import sparse_encode
 from sklearn.exceptions import ConvergenceWarning
 
@@ -18,7 +21,7 @@ from sklearn_aensae import (
 )
 from sklearn_aensae.coding import active_set
 from sklearn_aensae.estimators import _exact
-from sklearn_aensae.metrics import amortization_gap
+from sklearn_aensae.metrics import amortization_gap, kkt_residuals
 
 X = make_data(n_samples=200)
 EXACT = [cls for _, cls in all_saes() if hasattr(cls, "transform_method")]
@@ -134,3 +137,95 @@ def test_bad_methods():
         quick(L1SAE, transform_method="omp").fit(X)
     with pytest.raises(TypeError, match="TopKSAE has no exact codes"):
         amortization_gap(quick(TopKSAE).fit(X), X)
+
+
+@pytest.mark.parametrize("cls", EXACT)
+def test_violations_of_the_conditions_against_numpy(cls):
+    sae = quick(cls, **PARAMS).fit(X)
+    for method in ("encoder", "exact"):
+        codes, s = sae.encode(X, method), sae.input_scale_
+        left = s * (X - sae.decoder_bias_ - codes @ sae.components_)
+        weights = sae.lambda_1 * getattr(sae, "adaptive_weights_", np.ones(24))
+        ridge = 2 * getattr(sae, "lambda_2", 0.0) * s * codes
+        slopes = 2 / X.shape[1] * left @ sae.components_.T - ridge - weights
+        expected = np.where(codes > 0, np.abs(slopes), np.maximum(slopes, 0)).max(1)
+        np.testing.assert_allclose(kkt_residuals(sae, X, method), expected, rtol=1e-6, atol=1e-12)
+    assert expected.max() < 1e-6 < kkt_residuals(sae, X).max()
+
+
+def test_kkt_needs_exact_codes():
+    with pytest.raises(TypeError, match="TopKSAE has no exact codes"):
+        kkt_residuals(quick(TopKSAE).fit(X), X)
+
+
+@pytest.mark.parametrize("scaling", ["mean_norm", "sample_norm", "whiten", None])
+@pytest.mark.parametrize("method", ["encoder", "exact"])
+def test_debiased_codes_are_least_squares_on_their_support(scaling, method):
+    sae = quick(ElasticNetSAE, **PARAMS, input_scaling=scaling, transform_method=method).fit(X)
+    plain = sae.transform(X)
+    codes = sae.set_params(debias=True).transform(X)
+    assert not ((codes > 0) & (plain == 0)).any()
+    share = np.ones(len(X))
+    if scaling == "sample_norm":  # a row's own scale is that of its bias
+        share = np.linalg.norm(X, axis=1) / np.sqrt(X.shape[1]) * sae.input_scale_
+    for row, mine, support, unit in zip(X, codes, plain > 0, share, strict=True):
+        target = row - unit * sae.decoder_bias_
+        best, error = nnls(sae.components_[support].T, target)
+        assert np.linalg.norm(target - mine @ sae.components_) <= error + 1e-8 * np.linalg.norm(row)
+        if support.sum() <= X.shape[1]:
+            np.testing.assert_allclose(mine[support], best, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("cls", EXACT)
+def test_debiasing_explains_more(cls):
+    sae = quick(cls, **PARAMS).fit(X)
+    before = sae.score(X)
+    assert sae.set_params(debias=True).score(X) > before
+    assert sae.set_params(transform_method="exact").score(X) > before
+
+
+def test_each_round_of_refinement_is_nearer_to_the_exact_code():
+    sae = quick(ElasticNetSAE, **PARAMS).fit(X)
+    exact = objective(sae, sae.encode(X, "exact"))
+    gaps = []
+    for n_rounds in range(6):
+        codes = sae.set_params(refine_steps=n_rounds).transform(X)
+        gaps.append((objective(sae, codes) / exact - 1).mean())
+    assert all(later <= earlier + 1e-12 for earlier, later in itertools.pairwise(gaps))
+    assert gaps[1] < 0.5 * gaps[0]
+    assert gaps[-1] < 0.1 * gaps[0]
+    assert amortization_gap(sae, X).mean == pytest.approx(gaps[0])
+
+
+def test_the_first_round_keeps_to_the_encoders_choice():
+    sae = quick(ElasticNetSAE, **PARAMS).fit(X)
+    encoder = sae.transform(X)
+    refined = sae.set_params(refine_steps=1).transform(X)
+    assert not ((refined > 0) & (encoder == 0)).any()
+
+
+def test_refinement_of_exact_codes_is_refused():
+    sae = quick(ElasticNetSAE, **PARAMS, refine_steps=2).fit(X)
+    exact = sae.encode(X, "exact")
+    np.testing.assert_array_equal(exact, sae.set_params(refine_steps=0).encode(X, "exact"))
+    sae.set_params(refine_steps=2, transform_method="exact")
+    with pytest.raises(ValueError, match="refine_steps=2 goes with transform_method='encoder'"):
+        sae.transform(X)
+
+
+@pytest.mark.parametrize("method", ["encoder", "exact"])
+def test_the_decoder_is_refitted_at_the_end_of_fit(method):
+    params = PARAMS | {"transform_method": method, "debias": True}
+    refitted = quick(ElasticNetSAE, **params, decoder_refits=2).fit(X)
+    by_hand = quick(ElasticNetSAE, **params).fit(X)
+    plain = by_hand.score(X)
+    by_hand.refit_decoder(X).refit_decoder(X)
+    np.testing.assert_allclose(refitted.components_, by_hand.components_, atol=1e-9)
+    np.testing.assert_allclose(refitted.transform(X), by_hand.transform(X), atol=1e-7)
+    assert refitted.score(X) > plain
+
+
+def test_a_stream_cannot_be_refitted():
+    sae = quick(ElasticNetSAE, max_steps=5, decoder_refits=1)
+    with pytest.raises(ValueError, match="decoder_refits=1 reads rows again.*X is a stream"):
+        sae.fit(iter([X]))

@@ -1,0 +1,64 @@
+"""Codes of given components that reconstruct rows best: non-negative least squares."""
+
+import torch
+from torch import Tensor
+
+from sklearn_aensae.coding.active_set import WORK, drop_negative, solve_on
+from sklearn_aensae.coding.problem import Coding
+
+__all__ = ["debias"]
+
+ROUNDING = 1_000
+"""Slopes that count as 0, in units of rounding of the largest right-hand side."""
+
+
+@torch.no_grad()
+def debias(rows: Tensor, atoms: Tensor, columns: Tensor, values: Tensor) -> Tensor:
+    """Solve non-negative least squares on the components that are active in each row.
+
+    Parameters
+    ----------
+    rows : Tensor of shape (n_rows, n_features)
+        What is to be reconstructed.
+    atoms : Tensor of shape (n_components, n_features)
+        Dictionary.
+    columns, values : Tensors of shape (n_rows, n_slots)
+        Codes whose components are taken; a slot of value 0 is empty.
+
+    Returns
+    -------
+    values : Tensor of shape (n_rows, n_slots)
+        Codes in the same slots. Those that least squares would have negative are 0.
+
+    References
+    ----------
+    Lawson and Hanson (1974). Solving least squares problems, chapter 23.
+    """
+    problem = Coding(rows, atoms, rows.new_zeros(len(atoms)), 0.0).prepared()
+    n_rows = max(1, WORK // problem.work(columns.shape[1]))
+    blocks = torch.arange(len(rows), device=rows.device).split(n_rows)
+    parts = [_debias(problem.rows(block), columns[block], values[block]) for block in blocks]
+    return torch.cat([values[:0], *parts])
+
+
+def _debias(problem: Coding, columns: Tensor, values: Tensor) -> Tensor:
+    """Solve the rows of one block."""
+    slopes = problem.slopes(problem.residuals(columns, values), columns, values)
+    gram, wanted = problem.systems(columns, values, slopes)
+    allowed = values > 0
+    values = drop_negative(gram, wanted, allowed)
+    least = ROUNDING * torch.finfo(values.dtype).eps * wanted.abs().amax(1, keepdim=True)
+    rows = torch.arange(len(values), device=values.device)
+    # The best of the components that were left out comes back in; no row ever gets worse.
+    while len(rows):
+        now = values[rows]
+        slopes = wanted[rows] - (gram[rows] @ now.unsqueeze(2)).squeeze(2)
+        slopes = torch.where(allowed[rows] & (now == 0), slopes, -torch.inf)
+        steepest, slot = slopes.max(1)
+        enters = steepest > least[rows, 0]
+        rows, slot, now = rows[enters], slot[enters], now[enters]
+        members = (now > 0).scatter_(1, slot.unsqueeze(1), True)
+        values[rows] = after = solve_on(gram[rows], wanted[rows], now, members)
+        # One that rounding turns away again would come back for ever.
+        rows = rows[after.gather(1, slot.unsqueeze(1)).squeeze(1) > 0]
+    return values
