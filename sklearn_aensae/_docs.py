@@ -76,6 +76,18 @@ resample_at : list of int or float, default=(0.125, 0.25, 0.375, 0.5)
     When to resample: steps (int) or shares of training (float). Published: after 25, 50, 75 and
     100 thousand steps; the shares are ours.
 """,
+    "{target_parameters}": """
+target_l0 : float or None, default=None
+    Mean number of active components per row to train to: `lambda_1` is then only where its
+    strength starts, and a controller drives it, by the L0 of the batches, to the end of training.
+    Rows that were not trained on come within 5 % of the target where the estimator does not
+    overfit and training is not very short: tested with 600 steps, and a `lambda_1` ten times too
+    small or too large. Other penalties, such as `lambda_2`, stay as they are.
+""",
+    "{penalised_attributes}": """
+lambda_1_ : float
+    Strength of the penalty as training ended: `lambda_1`, or where `target_l0` has driven it.
+""",
     "{exact_parameters}": """
 transform_method : {"encoder", "exact"}, default="encoder"
     How `transform`, `reconstruct` and `score` find codes: by the encoder, or as the exact minimum
@@ -255,7 +267,8 @@ history_ : dict of str to list
     One entry per `log_interval` in every column: step, epoch, loss and each weighted term of
     it, explained_variance and l0 (of up to 256 and all rows of
     every fourth batch), dead_share, sparse_share (of
-    batches whose step touched active codes only), learning_rate, rows_per_second.
+    batches whose step touched active codes only), learning_rate, rows_per_second; with
+    the `target_l0` of a penalty also lambda_1, as it is or, in a warm-up, will be.
 net_ : SAENet
     The skorch net that trained the module.
 n_features_in_ : int

@@ -41,6 +41,7 @@ class AdaptiveLassoSAE(L1SAE):
     lambda_warmup : int or float, default=0.05
         Linear rise from 0 of all penalties: steps (int) or a share of training (float).
     {adaptive_parameters}
+    {target_parameters}
     {revival_parameters}
     {exact_parameters}
     {shared_parameters}
@@ -48,6 +49,7 @@ class AdaptiveLassoSAE(L1SAE):
     Attributes
     ----------
     {adaptive_attributes}
+    {penalised_attributes}
     {shared_attributes}
 
     References
