@@ -118,7 +118,8 @@ def test_bounds_of_weights_in_the_wrong_order():
 
 @pytest.mark.parametrize(("low", "high"), [(0.0, 10.0), (1.0, 10.0), (0.1, 1.0)])
 def test_a_soft_cap_needs_one_between_its_bounds(low, high):
-    with pytest.raises(ValueError, match=f"0 < weight_min < 1 < weight_max; got weight_min={low} .*={high}"):
+    message = f"0 < weight_min < 1 < weight_max; got weight_min={low} .*={high}"
+    with pytest.raises(ValueError, match=message):
         quick(AdaptiveLassoSAE, weight_cap="soft", weight_min=low, weight_max=high).fit(X)
 
 
