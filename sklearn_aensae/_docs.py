@@ -14,12 +14,17 @@ ema_correction : bool, default=True
     Whether the averages start at 0 with bias correction; False starts them at 1 (paper).
 weight_statistic : {"active_mean", "mean"}, default="active_mean"
     Activity: mean code over the rows where a component is active, or over all rows (paper).
-weight_reference : {"median", "top"}, default="median"
-    R: median activity of the components that have fired, or mean of the largest (paper).
+weight_reference : {"median", "top"} or float, default="median"
+    R: median activity of the components that have fired, mean of the largest (paper), or, given as
+    a float, that quantile of those that have fired: 0.9 lies above nine tenths of them.
 weight_top_share : float, default=0.01
     Share of components whose mean activity is the reference "top".
 weight_min, weight_max : float, default=0.1 and 10.0
     Bounds of the weights before normalisation.
+weight_cap : {"hard", "soft"}, default="hard"
+    How weights are kept within the bounds: clipped (paper), or bent towards them so smoothly that
+    two components never share a weight for being beyond a bound: :math:`w = e^u` becomes
+    :math:`e^{b \\tanh(u / b)}`, b the logarithm of the nearer bound. Weights near 1 stay.
 normalize_weights : bool, default=True
     Whether weights are divided by their mean over the penalty, so that adapting them
     changes who is penalised, and not how much all are.
@@ -32,8 +37,8 @@ adaptation_start, adaptation_ramp : int or float, default=0.2 and 0.05
 adaptive_weights_ : ndarray of shape (n_components,)
     Weights in the last step.
 pinned_share_ : float
-    Share of weights that sit on `weight_min` or `weight_max`. Near 1, adapting is only
-    another name for a stronger or weaker `lambda_1`.
+    Share of weights that reach `weight_min` or `weight_max`, or would without a cap. Near 1,
+    adapting is only another name for a stronger or weaker `lambda_1`.
 """,
     "{calibrated_attributes}": """
 threshold_ : float or ndarray of shape (n_components,)
@@ -75,6 +80,18 @@ k_aux : int or None, default=None
 resample_at : list of int or float, default=(0.125, 0.25, 0.375, 0.5)
     When to resample: steps (int) or shares of training (float). Published: after 25, 50, 75 and
     100 thousand steps; the shares are ours.
+""",
+    "{target_parameters}": """
+target_l0 : float or None, default=None
+    Mean number of active components per row to train to: `lambda_1` is then only where its
+    strength starts, and a controller drives it, by the L0 of the batches, to the end of training.
+    Rows that were not trained on come within 5 % of the target where the estimator does not
+    overfit and training is not very short: tested with 600 steps, and a `lambda_1` ten times too
+    small or too large. Other penalties, such as `lambda_2`, stay as they are.
+""",
+    "{penalised_attributes}": """
+lambda_1_ : float
+    Strength of the penalty as training ended: `lambda_1`, or where `target_l0` has driven it.
 """,
     "{exact_parameters}": """
 transform_method : {"encoder", "exact"}, default="encoder"
@@ -266,7 +283,8 @@ history_ : dict of str to list
     One entry per `log_interval` in every column: step, epoch, loss and each weighted term of
     it, explained_variance and l0 (of up to 256 and all rows of
     every fourth batch), dead_share, sparse_share (of
-    batches whose step touched active codes only), learning_rate, rows_per_second.
+    batches whose step touched active codes only), learning_rate, rows_per_second; with
+    the `target_l0` of a penalty also lambda_1, as it is or, in a warm-up, will be.
 net_ : SAENet
     The skorch net that trained the module.
 n_features_in_ : int

@@ -116,6 +116,22 @@ def test_bounds_of_weights_in_the_wrong_order():
         quick(AdaptiveLassoSAE, weight_min=2.0, weight_max=1.0).fit(X)
 
 
+@pytest.mark.parametrize(("low", "high"), [(0.0, 10.0), (1.0, 10.0), (0.1, 1.0)])
+def test_a_soft_cap_needs_one_between_its_bounds(low, high):
+    message = f"0 < weight_min < 1 < weight_max; got weight_min={low} .*={high}"
+    with pytest.raises(ValueError, match=message):
+        quick(AdaptiveLassoSAE, weight_cap="soft", weight_min=low, weight_max=high).fit(X)
+
+
+@pytest.mark.parametrize("reference", ["mean", 1.5, -0.1, True, None])
+def test_a_reference_is_named_or_a_quantile(reference):
+    message = (
+        r"weight_reference must be one of 'top', 'median', or a quantile \(a number in \[0, 1\]"
+    )
+    with pytest.raises(ValueError, match=message):
+        quick(AdaptiveLassoSAE, weight_reference=reference).fit(X)
+
+
 def test_a_factor_that_leaves_no_component():
     with pytest.raises(ValueError, match="n_components=0.01 times 8 features is less than one"):
         quick(L1SAE, n_components=0.01).fit(X)

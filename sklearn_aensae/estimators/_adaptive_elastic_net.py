@@ -40,6 +40,7 @@ class AdaptiveElasticNetSAE(AdaptiveLassoSAE):
     lambda_warmup : int or float, default=0.05
         Linear rise from 0 of all penalties: steps (int) or a share of training (float).
     {adaptive_parameters}
+    {target_parameters}
     {revival_parameters}
     {exact_parameters}
     {shared_parameters}
@@ -47,6 +48,7 @@ class AdaptiveElasticNetSAE(AdaptiveLassoSAE):
     Attributes
     ----------
     {adaptive_attributes}
+    {penalised_attributes}
     {shared_attributes}
 
     References

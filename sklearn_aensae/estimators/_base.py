@@ -130,6 +130,10 @@ class BaseSAE(
         """Named callbacks that the variant needs during training."""
         return []
 
+    def _make_control(self, plan: Plan) -> nn.Module | None:
+        """State of what drives the strength of a term in training, if anything does."""
+        return None
+
     def _check_plan(self, plan: Plan) -> None:
         """Warn, as training begins, of parameters that do not go together."""
 

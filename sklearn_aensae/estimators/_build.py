@@ -173,7 +173,7 @@ def assemble(estimator: "BaseSAE", plan: Plan, module: Autoencoder, device: str)
     name = estimator.optimizer
     net = SAENet(
         module,
-        criterion=Objective(terms).to(module.decoder.bias.dtype),
+        criterion=Objective(terms, estimator._make_control(plan)).to(module.decoder.bias.dtype),
         optimizer=OPTIMIZERS[name] if isinstance(name, str) else name,
         lr=estimator.learning_rate,
         callbacks=_all_callbacks(estimator, plan, callbacks),

@@ -55,6 +55,7 @@ class Crosscoder(DecoderNormL1SAE):
         Strength of the penalty; as in :class:`DecoderNormL1SAE`.
     lambda_warmup : int or float, default=0.05
         Linear rise from 0 of the penalty: steps (int) or a share of training (float).
+    {target_parameters}
     {revival_parameters}
     {shared_parameters}
 
@@ -68,6 +69,7 @@ class Crosscoder(DecoderNormL1SAE):
     view_norms_ : ndarray of shape (n_components, n_views)
         Norm of each atom's part in each view, in units in which views are of one size: times
         `view_scales_ / input_scale_`.
+    {penalised_attributes}
     {shared_attributes}
 
     References

@@ -45,11 +45,13 @@ class DecoderNormL1SAE(PenalisedSAE):
     lambda_warmup : int or float, default=0.05
         Linear rise from 0 of the penalty: steps (int) or a share of training (float). The default
         is Anthropic's.
+    {target_parameters}
     {revival_parameters}
     {shared_parameters}
 
     Attributes
     ----------
+    {penalised_attributes}
     {shared_attributes}
 
     References

@@ -35,12 +35,14 @@ class ElasticNetSAE(L1SAE):
         Strength of the squared L2 penalty.
     lambda_warmup : int or float, default=0.05
         Linear rise from 0 of all penalties: steps (int) or a share of training (float).
+    {target_parameters}
     {revival_parameters}
     {exact_parameters}
     {shared_parameters}
 
     Attributes
     ----------
+    {penalised_attributes}
     {shared_attributes}
 
     References

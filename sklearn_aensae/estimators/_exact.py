@@ -113,7 +113,7 @@ class ExactCodingSAE(PenalisedSAE):
 
     def _strengths(self) -> NDArray[np.floating]:
         """Strength of the L1 penalty on each component."""
-        return np.full(self.n_components_, self.lambda_1)
+        return np.full(self.n_components_, self.lambda_1_)
 
     def _ridge(self) -> float:
         """Strength of the L2 penalty."""

@@ -47,6 +47,7 @@ class GatedSAE(PenalisedSAE):
         :math:`\alpha`, the factor of the gates' own reconstruction error; 1 in the paper.
     lambda_warmup : int or float, default=0.05
         Linear rise from 0 of the penalty: steps (int) or a share of training (float).
+    {target_parameters}
     {revival_parameters}
     {shared_parameters}
 
@@ -60,6 +61,7 @@ class GatedSAE(PenalisedSAE):
     magnitude_threshold_ : ndarray of shape (n_components,)
         `magnitude_bias_ - magnitude_scale_ * encoder_bias_`: a component is active where its
         magnitude exceeds this and 0. So a gated SAE is a JumpReLU SAE of its magnitudes.
+    {penalised_attributes}
     {shared_attributes}
 
     References

@@ -32,12 +32,14 @@ class L1SAE(ExactCodingSAE):
         Strength of the L1 penalty.
     lambda_warmup : int or float, default=0.05
         Linear rise from 0 of all penalties: steps (int) or a share of training (float).
+    {target_parameters}
     {revival_parameters}
     {exact_parameters}
     {shared_parameters}
 
     Attributes
     ----------
+    {penalised_attributes}
     {shared_attributes}
 
     References

@@ -33,12 +33,14 @@ class MatryoshkaL1SAE(NestedSAE, PenalisedSAE):
     lambda_warmup : int or float, default=0.05
         Linear rise from 0 of all penalties: steps (int) or a share of training (float).
     {nested_parameters}
+    {target_parameters}
     {revival_parameters}
     {shared_parameters}
 
     Attributes
     ----------
     {nested_attributes}
+    {penalised_attributes}
     {shared_attributes}
 
     References

@@ -1,7 +1,7 @@
 """Sparse autoencoder with p-annealing."""
 
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from sklearn_aensae.estimators._build import Plan
 from sklearn_aensae.estimators._penalised import PenalisedSAE
@@ -52,6 +52,7 @@ class PAnnealingSAE(PenalisedSAE):
         step 15,000 to the end.
     lambda_warmup : int or float, default=0.05
         Linear rise from 0 of the penalty: steps (int) or a share of training (float).
+    {target_parameters}
     {revival_parameters}
     {shared_parameters}
 
@@ -61,6 +62,7 @@ class PAnnealingSAE(PenalisedSAE):
         p in the last step.
     lambda_p_ : float
         :math:`\lambda_t` in the last step.
+    {penalised_attributes}
     {shared_attributes}
 
     References
@@ -77,6 +79,8 @@ class PAnnealingSAE(PenalisedSAE):
     >>> sae.transform(X).shape, round(sae.p_, 3)
     ((1797, 128), 0.2)
     """
+
+    _driven_term: ClassVar[str] = "lp"
 
     p_end: Annotated[float, InRange(0, 1, open_low=True)] = 0.2
     n_updates: Annotated[int, AtLeast(1)] = 10

@@ -12,7 +12,7 @@ from sklearn_aensae.estimators._reviving import RevivingSAE
 from sklearn_aensae.modules.activations import Activation, ReLU
 from sklearn_aensae.objective import Term
 from sklearn_aensae.params import AtLeast, Length, OneOf, Where
-from sklearn_aensae.training import PenaltyWarmUp, Resampling
+from sklearn_aensae.training import L0Control, PenaltyControl, PenaltyWarmUp, Resampling
 
 __all__ = ["PenalisedSAE"]
 
@@ -25,12 +25,16 @@ MOMENTS = Where(
 
 @dataclass(eq=False, repr=False, kw_only=True)
 class PenalisedSAE(RevivingSAE):
-    """Has ReLU codes, an L1 penalty that warms up, and any strategy for dead features."""
+    """Has ReLU codes, a penalty that warms up or aims at an L0, and any way with dead features."""
 
     lambda_1: Annotated[float, AtLeast(0, real=True)] = 0.005
+    target_l0: Annotated[float | None, AtLeast(1, real=True, optional=True)] = None
     lambda_warmup: Annotated[int | float, Length()] = 0.05
     dead_features: Annotated[str | None, OneOf("auxk", "ghost", "resample", None)] = None
     resample_at: Annotated[Sequence[float], MOMENTS] = (0.125, 0.25, 0.375, 0.5)
+
+    _driven_term: ClassVar[str] = "l1"
+    """Name of the term whose weight is `lambda_1`."""
 
     _fires_if_positive: ClassVar[bool] = True
 
@@ -46,4 +50,30 @@ class PenalisedSAE(RevivingSAE):
 
     def _make_callbacks(self, plan: Plan) -> list[tuple[str, Callback]]:
         n_steps = plan.steps(self.lambda_warmup)
-        return [("penalty_warm_up", PenaltyWarmUp(n_steps))] if n_steps else []
+        callbacks: list[tuple[str, Callback]] = []
+        if n_steps:
+            callbacks.append(("penalty_warm_up", PenaltyWarmUp(n_steps)))
+        if self.target_l0 is not None:
+            control = PenaltyControl(self._driven_term, n_steps, self.learning_rate)
+            callbacks.append(("penalty_control", control))
+        return callbacks
+
+    def _make_control(self, plan: Plan) -> L0Control | None:
+        if self.target_l0 is None:
+            return None
+        if self.lambda_1 == 0:
+            raise ValueError(
+                f"target_l0={self.target_l0} needs lambda_1 > 0 to start from; got lambda_1=0."
+            )
+        if self.target_l0 >= plan.n_components:
+            raise ValueError(
+                f"target_l0 must be less than the {plan.n_components} components; "
+                f"got {self.target_l0}."
+            )
+        return L0Control(self.lambda_1, self.target_l0, plan.steps(1.0))
+
+    def _write_fitted(self) -> None:
+        super()._write_fitted()
+        control = self.net_.criterion_.control
+        trained = float(self._trained_with["lambda_1"])
+        self.lambda_1_ = trained if control is None else float(control.strength())

@@ -15,6 +15,8 @@ class Objective(nn.Module):
     ----------
     terms : dict of str to Term
         The summands, by the names under which they appear in `history_`.
+    control : nn.Module or None, default=None
+        State of what drives the weight of a term in training, to be saved along.
 
     Attributes
     ----------
@@ -22,9 +24,10 @@ class Objective(nn.Module):
         Weighted value of each term in the last call, detached, on the device.
     """
 
-    def __init__(self, terms: dict[str, Term]) -> None:
+    def __init__(self, terms: dict[str, Term], control: nn.Module | None = None) -> None:
         super().__init__()
         self.terms = nn.ModuleDict(terms)
+        self.control = control
         self.last_values: dict[str, Tensor] = {}
 
     def forward(self, x: Tensor, output: SAEOutput, module: Autoencoder) -> Tensor:

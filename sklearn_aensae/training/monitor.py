@@ -105,7 +105,7 @@ class Monitor(Callback):
 
     def _append(self, net: Any, summary: Summary) -> None:
         """Append one row to the history and show it in the bar."""
-        l0 = summary.means.pop("l0")
+        l0, control = summary.means.pop("l0"), net.criterion_.control
         row = {
             "step": net.n_steps_,
             "epoch": len(net.history),
@@ -115,6 +115,7 @@ class Monitor(Callback):
             "dead_share": float(net.module_.tracker.dead().float().mean()),
             "sparse_share": summary.sparse_share,
             "learning_rate": net.optimizer_.param_groups[0]["lr"],
+            **({} if control is None else control.report()),
             "rows_per_second": summary.n_rows / (time.perf_counter() - self.started_),
         }
         for name, value in row.items():

@@ -4,7 +4,12 @@ from typing import Any
 
 from skorch.callbacks import Callback
 
-__all__ = ["LearningRateSchedule", "PenaltyWarmUp"]
+__all__ = ["LearningRateSchedule", "PenaltyWarmUp", "warm_up_share"]
+
+
+def warm_up_share(step: int, n_steps: int) -> float:
+    """Share of its strength that a penalty has in step `step`, counted from 0."""
+    return min(1.0, (step + 1) / (n_steps + 1))
 
 
 class LearningRateSchedule(Callback):
@@ -56,7 +61,7 @@ class PenaltyWarmUp(Callback):
     def on_batch_begin(self, net: Any, training: bool = False, **kwargs: Any) -> None:
         """Set the weights for the coming step."""
         if training and net.n_steps_ <= self.n_steps:
-            share = min(1.0, (net.n_steps_ + 1) / (self.n_steps + 1))
+            share = warm_up_share(net.n_steps_, self.n_steps)
             for name, term in net.criterion_.terms.items():
                 if name != "reconstruction" and term.is_penalty:
                     term.weight.fill_(share * term.final_weight)

@@ -15,6 +15,8 @@ from sklearn_aensae.modules.initialization import initialize_
 from sklearn_aensae.objective import Objective
 from sklearn_aensae.objective.penalties import L1, L2, AdaptiveL1
 from sklearn_aensae.objective.reconstruction import MSE
+from sklearn_aensae.testing import count_host_reads
+from sklearn_aensae.theory import effective_sample_size
 
 ADAPTIVE = {
     "gamma": 1.0, "beta": 0.5, "ema_correction": True, "statistic": "active_mean",
@@ -155,6 +157,93 @@ def test_pinned_share(case):
     term = make_adaptive(weight_min=1.0, weight_max=1.0)
     term(x, output, None)
     assert float(term.pinned_share()) == 1
+
+
+def firing(activities, shares):
+    """Codes of 64 rows whose components have given means where they fire, on shares of rows."""
+    rng = np.random.default_rng(0)
+    dense = np.zeros((64, 8))
+    for j, (activity, share) in enumerate(zip(activities, shares, strict=True)):
+        rows = rng.choice(64, round(64 * share), replace=False)
+        dense[rows, j] = rng.permutation(np.linspace(0.5, 1.5, len(rows))) * activity
+    return dense
+
+
+STRONG = np.array([0.01, 0.1, 0.5, 1.0, 2.0, 5.0, 40.0, 1.0])
+SHARES = np.array([0.5, 0.25, 0.5, 0.125, 1.0, 0.25, 0.5, 0.0])
+
+
+def activities_of(dense, statistic):
+    counts = (dense > 0).sum(0)
+    return dense.sum(0) / (np.maximum(counts, 1) if statistic == "active_mean" else 64), counts > 0
+
+
+@pytest.mark.parametrize("statistic", ["active_mean", "mean"])
+@pytest.mark.parametrize("reference", [0, 0.25, 0.5, 0.9, 1.0])
+@pytest.mark.parametrize("cap", ["hard", "soft"])
+def test_quantile_references_and_caps_against_numpy(statistic, reference, cap):
+    dense = firing(STRONG, SHARES)
+    bounds = {"weight_min": 0.2, "weight_max": 5.0}
+    term = make_adaptive(
+        statistic=statistic, reference=reference, cap=cap, gamma=0.7, normalize=True, **bounds
+    )
+    with count_host_reads() as counter:
+        value = term(None, SAEOutput(None, DenseCodes(torch.tensor(dense))), None)
+    assert counter.n_reads == 0
+    activity, fired = activities_of(dense, statistic)
+    raw = np.ones(8)
+    raw[fired] = (np.quantile(activity[fired], reference) / activity[fired]) ** 0.7
+    if cap == "hard":
+        capped = np.clip(raw, 0.2, 5.0)
+    else:
+        b = np.where(raw < 1, np.log(0.2), np.log(5.0))
+        capped = np.exp(b * np.tanh(np.log(raw) / b))
+    mass = dense.mean(0)
+    expected = capped * mass.sum() / (mass @ capped)
+    np.testing.assert_allclose(term.weights, expected, rtol=1e-10)
+    assert float(value) == pytest.approx((dense @ expected).mean())
+    assert float(term.pinned_share()) == ((raw <= 0.2) | (raw >= 5)).mean() > 0
+
+
+def test_a_soft_cap_is_smooth_increasing_and_leaves_ones():
+    raw = torch.logspace(-6, 6, 2001, dtype=torch.float64)
+    term = make_adaptive(cap="soft", weight_min=0.1, weight_max=10.0)
+    capped = term._capped(raw)
+    assert bool((capped.diff() >= 0).all()) and bool((capped[400:1600].diff() > 0).all())
+    assert 0.1 <= float(capped.min()) < 0.1001
+    assert 9.999 < float(capped.max()) <= 10
+    near = (raw.log().abs() < 0.1).nonzero().flatten()
+    np.testing.assert_allclose(capped[near], raw[near], rtol=1e-4)
+    # The curve has no kink: its slope in logarithms changes little by little.
+    slope = capped.log().diff() / raw.log().diff()
+    assert float(slope.diff().abs().max()) < 0.01
+    extremes = torch.tensor([0.0, 1.0, torch.inf], dtype=torch.float64)
+    np.testing.assert_allclose(term._capped(extremes), [0.1, 1.0, 10.0])
+
+
+def test_what_a_cap_leaves_to_tell_apart():
+    """A hard cap makes all weights beyond a bound one; a soft one keeps them apart."""
+    dense = firing(STRONG, SHARES)
+    found = {}
+    for cap in ("hard", "soft"):
+        term = make_adaptive(cap=cap, reference=1.0, weight_min=0.5, weight_max=2.0)
+        term(None, SAEOutput(None, DenseCodes(torch.tensor(dense))), None)
+        found[cap] = term.weights.numpy()
+        # Both count the same components as beyond the bounds.
+        assert float(term.pinned_share()) == 6 / 8
+    assert len(set(found["hard"].round(12))) == 2
+    assert len(set(found["soft"].round(12))) > 2
+    for weights in found.values():
+        assert weights.min() >= 0.5 and weights.max() <= 2
+        assert 7 < effective_sample_size(weights) < 8
+
+
+def test_quantiles_are_silent_before_anything_fires():
+    term = make_adaptive(reference=0.9, cap="soft")
+    silent = DenseCodes(torch.zeros(6, 8, dtype=torch.float64))
+    assert float(term(None, SAEOutput(None, silent), None)) == 0
+    np.testing.assert_array_equal(term.weights, np.ones(8))
+    assert float(term.pinned_share()) == 0
 
 
 def make_module():

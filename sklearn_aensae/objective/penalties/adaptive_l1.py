@@ -9,10 +9,11 @@ from sklearn_aensae.kernels import Codes
 from sklearn_aensae.modules import Autoencoder, SAEOutput
 from sklearn_aensae.objective.base import Term
 
-__all__ = ["REFERENCES", "STATISTICS", "AdaptiveL1"]
+__all__ = ["CAPS", "REFERENCES", "STATISTICS", "AdaptiveL1"]
 
 STATISTICS = ("mean", "active_mean")
 REFERENCES = ("top", "median")
+CAPS = ("hard", "soft")
 FLOOR = 1e-5
 """Least activity, so that no weight is infinite before it is clipped (authors' code)."""
 
@@ -27,13 +28,21 @@ class AdaptiveL1(Term):
 
     .. math::
         a_j &= \mathrm{EMA}_\beta(\text{activity of component } j), \qquad
-        w_j = \mathrm{clip}\big((R / a_j)^\gamma, w_{min}, w_{max}\big) \\
+        w_j = \mathrm{cap}\big((R / a_j)^\gamma\big) \\
         \tilde w_j &= 1 + f(t)\,(w_j - 1)
 
     with :math:`f(t) = 0` for `start` steps, then rising linearly to 1 over `ramp` steps, and
     :math:`R` a reference activity. With `normalize`, :math:`w` is divided by its mean over
     the penalty mass, :math:`\sum_j m_j w_j / \sum_j m_j` (:math:`m_j` the mean code), so that
     lambda_1 keeps its meaning whatever the weights.
+
+    The hard cap clips to :math:`[w_{min}, w_{max}]`. The soft one bends logarithms,
+
+    .. math:: \mathrm{cap}(w) = \exp\big(b \tanh(\log(w) / b)\big), \qquad
+        b = \log w_{max} \text{ for } w \ge 1, \text{ else } \log w_{min}
+
+    so that it is smooth and increasing, leaves weights near 1 as they are and a neutral one at 1,
+    and keeps the order of all others, which only come near the bounds.
 
     Parameters
     ----------
@@ -50,13 +59,16 @@ class AdaptiveL1(Term):
         without correction, as the authors' code does.
     statistic : {"active_mean", "mean"}
         Activity: mean code over the rows where the component is active, or over all rows.
-    reference : {"median", "top"}
-        R: median activity of the components that have fired, or mean of the largest
-        `top_share` of all activities.
+    reference : {"median", "top"} or float
+        R: median activity of the components that have fired, mean of the largest `top_share` of
+        all activities, or a quantile, in [0, 1], of those that have fired. (Of an even number of
+        activities "median" is the lower middle one, and 0.5 the mean of both.)
     top_share : float
         Share of components behind the reference "top".
     weight_min, weight_max : float
-        Bounds of the weights.
+        Bounds of the weights. A soft cap needs 1 between them.
+    cap : {"hard", "soft"}, default="hard"
+        How weights are kept within the bounds.
     normalize : bool
         Whether to normalise the weights.
     start, ramp : int
@@ -84,13 +96,14 @@ class AdaptiveL1(Term):
         beta: float,
         ema_correction: bool,
         statistic: str,
-        reference: str,
+        reference: str | float,
         top_share: float,
         weight_min: float,
         weight_max: float,
         normalize: bool,
         start: int,
         ramp: int,
+        cap: str = "hard",
     ) -> None:
         super().__init__(weight)
         self.gamma, self.beta = gamma, beta
@@ -98,6 +111,7 @@ class AdaptiveL1(Term):
         self.statistic, self.reference = statistic, reference
         self.n_top = max(1, int(top_share * n_components))
         self.weight_min, self.weight_max = weight_min, weight_max
+        self.cap = cap
         self.normalize = normalize
         self.start, self.ramp = start, ramp
         initial = 0.0 if ema_correction else 1.0
@@ -125,6 +139,7 @@ class AdaptiveL1(Term):
         correction = -torch.expm1(self.step * decay) if self.ema_correction else 1.0
         weights = self._raw_weights(correction)
         self.pinned.copy_((weights <= self.weight_min) | (weights >= self.weight_max))
+        weights = self._capped(weights)
         if self.normalize:
             total, weighted = self.activity.sum(), self.activity @ weights
             # Before anything has fired there is no penalty to keep.
@@ -132,25 +147,41 @@ class AdaptiveL1(Term):
         self.weights.copy_(1 + self._fade() * (weights - 1))
 
     def pinned_share(self) -> Tensor:
-        """Share of components whose weight, before normalisation, is on one of its bounds."""
+        """Share of components whose weight, before cap and normalisation, reaches a bound."""
         return self.pinned.mean()
 
     def _raw_weights(self, correction: Tensor | float) -> Tensor:
-        """Clipped (R / activity)^gamma."""
+        """(R / activity)^gamma."""
         activity, frequency = self.activity / correction, self.frequency / correction
         # Uncorrected averages start as if all had fired: the published rule has no silence.
         known = (frequency > SILENT) | (not self.ema_correction)
         if self.statistic == "active_mean":
             activity = activity / frequency.clamp(min=SILENT)
         activity = activity.clamp(min=FLOOR)
-        if self.reference == "top":
-            reference = activity.topk(self.n_top).values.mean()
-        else:
-            reference = activity.masked_fill(~known, torch.nan).nanmedian()
+        reference = self._reference(activity, known)
         # A component that has not fired, or not for ever so long, has no activity to judge it
         # by: it stays neutral.
         ratio = torch.where(known, reference / activity, 1.0)
-        return ratio.pow(self.gamma).clamp(self.weight_min, self.weight_max)
+        return ratio.pow(self.gamma)
+
+    def _reference(self, activity: Tensor, known: Tensor) -> Tensor:
+        """R, as a 0-d tensor; NaN if no activity is known."""
+        if self.reference == "top":
+            return activity.topk(self.n_top).values.mean()
+        fired = activity.masked_fill(~known, torch.nan)
+        if self.reference == "median":
+            return fired.nanmedian()
+        return fired.nanquantile(float(self.reference))
+
+    def _capped(self, weights: Tensor) -> Tensor:
+        """Weights within the bounds."""
+        if self.cap == "hard":
+            return weights.clamp(self.weight_min, self.weight_max)
+        logs = weights.log()
+        low, high = (
+            b * (logs / b).tanh() for b in map(math.log, (self.weight_min, self.weight_max))
+        )
+        return torch.where(logs < 0, low, high).exp()
 
     def _fade(self) -> Tensor:
         """f(t): 0 until `start`, then a linear ramp to 1."""

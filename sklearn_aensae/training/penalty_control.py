@@ -1,0 +1,142 @@
+"""Drives the strength of a penalty in training to where codes have a wanted L0."""
+
+import math
+from typing import Any
+
+import torch
+from skorch.callbacks import Callback
+from torch import Tensor, nn
+
+from sklearn_aensae.training.schedules import warm_up_share
+
+__all__ = ["L0Control", "PenaltyControl"]
+
+RESET = 0.035
+"""Share of training in which an error that stays moves the logarithm of the strength by itself."""
+
+FASTEST = 20.0
+"""Steps that this takes at least: the optimiser's own memory is about ten."""
+
+GAINS = (4.0, 0.4)
+"""Answer to a change of the error, as training begins and once things have settled."""
+
+SETTLED = 0.3
+"""Share of training over which the gain falls from the first to the second."""
+
+MEMORY = 0.005
+"""Share of training over which L0 is averaged: a batch's own is noisy."""
+
+LARGEST = 2.0
+"""Errors count up to this: far from the target the strength moves at a steady pace."""
+
+SMALLEST_L0 = 0.1
+"""Share of the target below which L0 counts as that: its logarithm has no lower bound."""
+
+
+class L0Control(nn.Module):
+    r"""Strength of a penalty as a proportional-integral controller of L0, in logarithms.
+
+    .. math::
+        e_t = \mathrm{EMA}\big(\log (L_0 / L_0^*)\big), \qquad
+        \log \lambda_{t+1} = \log \lambda_t + g_t (e_t - e_{t-1}) + \frac{\sqrt{s_t}}{T} e_t
+
+    with :math:`s_t` the learning rate as a share of its base: while it falls, L0 drifts and answers
+    ever more slowly; the root follows the drift, and lets nothing pile up at the end. The gain
+    :math:`g_t` is large at first, so that a fall of L0 stops a strength far too large before
+    components have died of it, and small later on, where it would make L0 oscillate. While the
+    penalty warms up, errors above 0 are not summed: codes are dense then whatever the strength.
+
+    The constants of this file were chosen by trials on synthetic data. All are relative to
+    the length of training. State is kept in buffers; nothing is read from the device.
+
+    Parameters
+    ----------
+    strength : float
+        Positive strength to start from.
+    target : float
+        :math:`L_0^*`, mean number of active components of a row.
+    n_steps : int
+        Length of training.
+    """
+
+    log_factor: Tensor
+    error: Tensor
+
+    def __init__(self, strength: float, target: float, n_steps: int) -> None:
+        super().__init__()
+        self.first_strength, self.target = strength, target
+        self.reset = max(FASTEST, RESET * n_steps)
+        self.settled, self.memory = (max(1.0, share * n_steps) for share in (SETTLED, MEMORY))
+        self.register_buffer("log_factor", torch.zeros((), dtype=torch.float64))
+        # NaN until there is a first batch.
+        self.register_buffer("error", torch.full((), torch.nan, dtype=torch.float64))
+
+    def strength(self) -> Tensor:
+        """Present strength, as a 0-d tensor."""
+        return self.first_strength * self.log_factor.exp()
+
+    @torch.no_grad()
+    def update_(self, l0: Tensor, step: int, speed: float, is_rising: bool) -> None:
+        """Take in a batch and move the strength.
+
+        Parameters
+        ----------
+        l0 : Tensor of shape ()
+            Mean number of active components of the batch's rows.
+        step : int
+            Number of the step, from 0.
+        speed : float
+            Learning rate as a share of its base.
+        is_rising : bool
+            Whether the penalty still warms up.
+        """
+        ratio = l0.to(self.error) / self.target
+        found = ratio.clamp(min=SMALLEST_L0).log()
+        before = torch.where(self.error.isnan(), found, self.error)
+        error = torch.lerp(before, found, 1 / self.memory)
+        first, last = GAINS
+        gain = last + (first - last) * max(0.0, 1 - step / self.settled)
+        summed = error.clamp(-LARGEST, 0.0 if is_rising else LARGEST)
+        self.log_factor += gain * (error - before) + math.sqrt(speed) / self.reset * summed
+        self.error.copy_(error)
+
+    def report(self) -> dict[str, float]:
+        """Return what the log shows of it; reads the device."""
+        return {"lambda_1": float(self.strength())}
+
+
+class PenaltyControl(Callback):
+    """Sets the weight of a term by the objective's `control`, and keeps that informed.
+
+    Comes after the warm-up of penalties, whose part it takes over for this term.
+
+    Parameters
+    ----------
+    name : str
+        Name of the term.
+    warm_up : int
+        Steps over which the penalty rises from 0.
+    learning_rate : float
+        Base of the learning rate.
+    """
+
+    def __init__(self, name: str, warm_up: int, learning_rate: float) -> None:
+        self.name = name
+        self.warm_up = warm_up
+        self.learning_rate = learning_rate
+
+    def on_batch_begin(self, net: Any, training: bool = False, **kwargs: Any) -> None:
+        """Set the weight for the coming step."""
+        if training:
+            share = warm_up_share(net.n_steps_, self.warm_up)
+            objective = net.criterion_
+            objective.terms[self.name].weight.copy_(share * objective.control.strength())
+
+    def on_batch_end(self, net: Any, training: bool = False, **kwargs: Any) -> None:
+        """Take in the L0 of a step."""
+        if training:
+            # The net has counted the step already.
+            step = net.n_steps_ - 1
+            speed = net.optimizer_.param_groups[0]["lr"] / self.learning_rate
+            l0 = kwargs["y_pred"].codes.l0()
+            net.criterion_.control.update_(l0, step, speed, is_rising=step < self.warm_up)

@@ -1,0 +1,141 @@
+"""`target_l0`: the penalty is driven until rows that were not trained on have the wanted L0."""
+
+import numpy as np
+import pytest
+import torch
+from helpers import dies_in_step, make_data, quick, state_of
+from skorch.callbacks import Callback
+
+from sklearn_aensae import L1SAE, ElasticNetSAE, PAnnealingSAE, all_saes, load
+from sklearn_aensae.datasets import make_spiked_dictionary
+
+PENALISED = [cls for _, cls in all_saes() if "lambda_1" in cls.__dataclass_fields__]
+X = make_data()
+
+
+@pytest.fixture(scope="module")
+def rows():
+    """Rows to train on, and others."""
+    found, _, _ = make_spiked_dictionary(
+        42_000, 32, 64, n_active=8, noise_std=0.05, dtype=np.float32, random_state=0
+    )
+    return found[:40_000], found[40_000:]
+
+
+# The strength that is needed is more than ten times the first and less than a ninth of the second.
+@pytest.mark.parametrize(("target", "lambda_1"), [(8, 0.002), (16, 0.3)])
+@pytest.mark.parametrize("cls", PENALISED)
+def test_held_out_l0_meets_the_target(cls, target, lambda_1, rows):
+    sae = cls(
+        128, lambda_1=lambda_1, target_l0=target, max_steps=600, batch_size=128,
+        learning_rate=4e-3, random_state=0,
+    ).fit(rows[0])  # fmt: skip
+    found = (sae.transform(rows[1]) > 0).sum(1).mean()
+    ratio = sae.lambda_1_ / lambda_1
+    print(f"{cls.__name__}: L0 {found:.2f} for {target}, lambda_1 times {ratio:.2f}")
+    assert found == pytest.approx(target, rel=0.05)
+    assert (ratio > 10) if lambda_1 < 0.01 else (ratio < 1 / 9)
+    assert sae.history_["lambda_1"][-1] == sae.lambda_1_
+
+
+def test_who_has_a_penalty_has_a_target():
+    assert len(PENALISED) >= 9
+    assert all("target_l0" in cls.__dataclass_fields__ for cls in PENALISED)
+
+
+@pytest.mark.parametrize("cls", PENALISED)
+def test_without_a_target_the_strength_is_the_parameter(cls):
+    sae = quick(cls, lambda_1=0.03).fit(X)
+    assert sae.lambda_1_ == 0.03
+    assert "lambda_1" not in sae.history_
+
+
+@pytest.mark.parametrize("cls", PENALISED)
+@pytest.mark.parametrize("step", [2, 7])
+def test_resuming_changes_nothing(cls, step, tmp_path):
+    def make(folder=None):
+        files = {} if folder is None else {"checkpoint_dir": folder, "checkpoint_interval": 1}
+        return quick(cls, target_l0=3, lambda_warmup=4, log_interval=5, **files)
+
+    with dies_in_step(step):
+        make(tmp_path).fit(X)
+    resumed, whole = make(tmp_path).fit(X), make().fit(X)
+    assert whole.lambda_1_ != whole.lambda_1
+    assert resumed.lambda_1_ == whole.lambda_1_
+    assert state_of(resumed) == state_of(whole)
+
+
+def test_training_goes_on_from_the_strength_it_has(tmp_path):
+    sae = quick(L1SAE, target_l0=3, log_interval=1).fit(X)
+    before = sae.lambda_1_
+    sae.save(tmp_path / "sae")
+    again = load(tmp_path / "sae")
+    assert again.lambda_1_ == before
+    for one in (sae, again):
+        one.partial_fit(X)
+    assert again.lambda_1_ == sae.lambda_1_ != before
+    assert abs(np.log(sae.history_["lambda_1"][12] / before)) < 0.5
+
+
+def test_an_open_end_has_a_target_too():
+    sae = quick(L1SAE, target_l0=3, lambda_1=0.01, learning_rate=0.01)
+    for _ in range(250):
+        sae.partial_fit(X)
+    assert np.mean(sae.history_["l0"][-20:]) == pytest.approx(3, rel=0.1)
+
+
+def test_only_lambda_1_is_driven():
+    sae = quick(ElasticNetSAE, target_l0=3, lambda_2=0.01, max_epochs=20).fit(X)
+    terms = sae.net_.criterion_.terms
+    assert float(terms["l2"].weight) == pytest.approx(0.01)
+    assert float(terms["l1"].weight) == pytest.approx(sae.lambda_1_, rel=0.1)
+    assert sae.lambda_1_ > 0.01
+
+
+class Weights(Callback):
+    """Keeps the weight of the penalty in each step."""
+
+    def on_train_begin(self, net, **kwargs):
+        self.seen = []
+
+    def on_batch_end(self, net, training=False, **kwargs):
+        self.seen.append(float(net.criterion_.terms["l1"].weight))
+
+
+def test_the_penalty_still_warms_up():
+    weights = Weights()
+    sae = quick(L1SAE, target_l0=3, lambda_warmup=9, log_interval=1, callbacks=[weights]).fit(X)
+    shares = np.minimum(1, np.arange(1, 13) / 10)
+    strengths = np.array([sae.lambda_1, *sae.history_["lambda_1"][:-1]])
+    np.testing.assert_allclose(weights.seen, shares * strengths, rtol=1e-6)
+
+
+def test_exact_codes_have_the_strength_of_the_end():
+    sae = quick(L1SAE, target_l0=3, max_epochs=20, dtype="float64").fit(X)
+    assert sae.lambda_1_ != sae.lambda_1
+    np.testing.assert_array_equal(sae._strengths(), np.full(24, sae.lambda_1_))
+
+
+def test_p_annealing_names_the_strength_of_its_last_step():
+    sae = quick(PAnnealingSAE, target_l0=3, max_epochs=20).fit(X)
+    scale = sae.net_.criterion_.terms["lp"].scale
+    assert sae.lambda_p_ == pytest.approx(sae.lambda_1_ * float(scale), rel=0.1)
+
+
+@pytest.mark.parametrize("cls", PENALISED)
+@pytest.mark.parametrize(
+    ("params", "message"),
+    [
+        ({"target_l0": 0.5}, r"target_l0 must be a number >= 1 or None; got 0\.5"),
+        ({"target_l0": 24}, "target_l0 must be less than the 24 components; got 24"),
+        ({"target_l0": 3, "lambda_1": 0.0}, "target_l0=3 needs lambda_1 > 0"),
+    ],
+)
+def test_bad_targets_are_refused(cls, params, message):
+    with pytest.raises(ValueError, match=message):
+        quick(cls, **params).fit(X)
+
+
+def test_double_precision():
+    sae = quick(L1SAE, target_l0=3, dtype="float64").fit(X)
+    assert sae.net_.criterion_.control.log_factor.dtype == torch.float64

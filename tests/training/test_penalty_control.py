@@ -1,0 +1,70 @@
+"""The controller of L0 by itself: its law, its limits, and that it reads nothing."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+
+from sklearn_aensae.testing import count_host_reads
+from sklearn_aensae.training import L0Control
+from sklearn_aensae.training import penalty_control as law
+
+N_STEPS = 1_000
+
+
+def plain(l0s, target, speeds, rising):
+    """The law in plain Python, from its formula."""
+    log, error, memory = 0.0, None, max(1.0, law.MEMORY * N_STEPS)
+    for step, (l0, speed, is_rising) in enumerate(zip(l0s, speeds, rising, strict=True)):
+        found = math.log(max(l0 / target, law.SMALLEST_L0))
+        before = found if error is None else error
+        error = before + (found - before) / memory
+        share = max(0.0, 1 - step / (law.SETTLED * N_STEPS))
+        gain = law.GAINS[1] + (law.GAINS[0] - law.GAINS[1]) * share
+        summed = min(max(error, -law.LARGEST), 0.0 if is_rising else law.LARGEST)
+        log += gain * (error - before) + math.sqrt(speed) * summed / (law.RESET * N_STEPS)
+    return log
+
+
+def test_oracle():
+    rng = np.random.default_rng(0)
+    l0s = np.exp(rng.normal(2, 2, size=500))
+    l0s[100:110] = 0.0
+    speeds, rising = rng.random(500), np.arange(500) < 50
+    control = L0Control(0.01, 8.0, N_STEPS)
+    for step, (l0, speed, is_rising) in enumerate(zip(l0s, speeds, rising, strict=True)):
+        control.update_(torch.tensor(l0), step, speed, bool(is_rising))
+    expected = plain(l0s, 8.0, speeds, rising)
+    assert float(control.log_factor) == pytest.approx(expected, rel=1e-9)
+    assert float(control.strength()) == pytest.approx(0.01 * math.exp(expected), rel=1e-9)
+    assert control.report() == {"lambda_1": float(control.strength())}
+
+
+@pytest.mark.parametrize("slope", [0.4, 1.0, 1.5])
+@pytest.mark.parametrize("start", [0.1, 10.0])
+def test_settles_on_what_answers_at_once_by_a_power_law(start, slope):
+    control = L0Control(start, 8.0, N_STEPS)
+    for step in range(N_STEPS):
+        found = 8.0 * control.strength() ** -slope
+        control.update_(found, step, 1.0, is_rising=step < 50)
+    # What is left falls by e in RESET * (1 / slope + last gain) of training: in 0.1 at most.
+    assert float(found) == pytest.approx(8, rel=1e-3)
+    assert float(control.strength()) == pytest.approx(1, rel=1e-2)
+
+
+def test_an_error_above_zero_says_nothing_while_the_penalty_rises():
+    for l0, moves in ((80.0, False), (1.0, True)):
+        control = L0Control(0.01, 8.0, N_STEPS)
+        for step in range(50):
+            control.update_(torch.tensor(l0), step, 1.0, is_rising=True)
+        assert (float(control.log_factor) < -0.1) == moves
+
+
+def test_nothing_is_read():
+    control = L0Control(0.01, 8.0, N_STEPS)
+    with count_host_reads() as counter:
+        for step in range(3):
+            control.update_(torch.tensor(5.0), step, 1.0, is_rising=False)
+            control.strength()
+    assert counter.n_reads == 0
