@@ -145,6 +145,9 @@ class BaseSAE(
         """Whether codes are those of the encoder."""
         return True
 
+    def _check_source(self, source: Source) -> None:
+        """Refuse, as `fit` begins, rows that do not go with a parameter."""
+
     def _polish(self, source: Source) -> None:
         """Improve what training has led to, on rows it has seen; called at the end of `fit`."""
 
@@ -200,6 +203,7 @@ class BaseSAE(
         validate_params(self)
         device, dtype = resolve_device(self.device), getattr(torch, self.dtype)
         source = self._make_source(X, y, device, dtype, reset=True)
+        self._check_source(source)
         self._seed = int(check_random_state(self.random_state).randint(2**31 - 1))
         saved = _files.open_checkpoints(self, source)
         source, validation = source.split(self.validation_fraction, self._seed)

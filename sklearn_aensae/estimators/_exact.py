@@ -134,16 +134,12 @@ class ExactCodingSAE(PenalisedSAE):
         inverse = torch.as_tensor(whitening.inverse).to(problem.x)
         return problem.x @ inverse, problem.atoms @ inverse
 
-    def _make_source(
-        self, X: Any, y: Any, device: str, dtype: torch.dtype, *, reset: bool
-    ) -> Source:
-        source = super()._make_source(X, y, device, dtype, reset=reset)
+    def _check_source(self, source: Source) -> None:
         if self.decoder_refits and source.n_samples is None:
             raise ValueError(
                 f"decoder_refits={self.decoder_refits} reads rows again after training, and X is a "
                 "stream; use decoder_refits=0, and refit_decoder with rows in memory or on disk."
             )
-        return source
 
     def _polish(self, source: Source) -> None:
         if not self.decoder_refits:

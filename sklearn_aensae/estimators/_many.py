@@ -88,6 +88,8 @@ def fit_many(estimators: Iterable[BaseSAE], X: Any, y: Any = None) -> list[BaseS
     device, dtype = resolve_device(first.device), getattr(torch, first.dtype)
     source = first._make_source(X, y, device, dtype, reset=True)
     check_sources(saes, source)
+    for sae in saes:
+        sae._check_source(source)
     seed = int(check_random_state(first.random_state).randint(2**31 - 1))
     for sae in saes:
         sae._seed = seed
@@ -128,6 +130,9 @@ def _train(
             held_out.close()
         for sae in saes:
             sae._write_fitted()
+    for i, sae in enumerate(saes):
+        if i not in lockstep.errors_ and not lockstep.interrupted_:
+            sae._polish(source)
     _report(lockstep, saes)
 
 

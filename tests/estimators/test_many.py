@@ -223,3 +223,11 @@ def test_what_cannot_be_trained_together(tmp_path):
     refused("targets", sae, quick(Transcoder), y=X)
     refused("views", quick(L1SAE), quick(Crosscoder))
     refused("max_steps", sae, quick(GatedSAE), X=iter([X]))
+
+
+def test_decoders_are_refitted_where_one_asks_for_it():
+    grid = [{"decoder_refits": 2, "debias": True}, {"decoder_refits": 0}]
+    together = fit_many([quick(L1SAE, **params) for params in grid], X)
+    assert_same(together, [quick(L1SAE, **params).fit(X) for params in grid])
+    with pytest.raises(ValueError, match="decoder_refits=2 reads rows again.*X is a stream"):
+        fit_many([quick(L1SAE, **params, max_steps=5) for params in reversed(grid)], iter([X]))
