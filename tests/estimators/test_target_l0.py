@@ -6,8 +6,9 @@ import torch
 from helpers import dies_in_step, make_data, quick, state_of
 from skorch.callbacks import Callback
 
-from sklearn_aensae import L1SAE, ElasticNetSAE, PAnnealingSAE, all_saes, load
+from sklearn_aensae import L1SAE, ElasticNetSAE, PAnnealingSAE, _devices, all_saes, load
 from sklearn_aensae.datasets import make_spiked_dictionary
+from sklearn_aensae.testing import count_host_reads
 
 PENALISED = [cls for _, cls in all_saes() if "lambda_1" in cls.__dataclass_fields__]
 X = make_data()
@@ -63,6 +64,18 @@ def test_resuming_changes_nothing(cls, step, tmp_path):
     assert whole.lambda_1_ != whole.lambda_1
     assert resumed.lambda_1_ == whole.lambda_1_
     assert state_of(resumed) == state_of(whole)
+
+
+@pytest.mark.parametrize("cls", PENALISED)
+def test_the_host_reads_nothing_between_log_rows(cls, monkeypatch):
+    monkeypatch.setattr(_devices, "reads_are_free", lambda device: False)
+    reads = []
+    for n_steps in (32, 160):
+        sae = quick(cls, target_l0=3, batch_size=4, max_epochs=1, log_interval=0.5)
+        with count_host_reads() as counter:
+            sae.fit(make_data(n_samples=4 * n_steps))
+        reads.append(counter.n_reads)
+    assert reads[0] == reads[1]
 
 
 def test_training_goes_on_from_the_strength_it_has(tmp_path):
