@@ -107,7 +107,8 @@ debias : bool, default=False
     A component that least squares would have negative is left out.
 decoder_refits : int, default=0
     How many times, at the end of `fit`, codes are found as `transform` would and
-    :meth:`refit_decoder` fits the decoder to them, on up to 65,536 training rows.
+    :meth:`refit_decoder` fits the decoder to them, each time on up to 32,768 training rows, drawn
+    anew.
 """,
     "{n_components}": """
 n_components : int or float, default=8.0

@@ -298,7 +298,10 @@ class BaseSAE(
                 held_out.close()
             self._write_fitted()
         if calibrated and not net.interrupted_:
-            self._polish(source)
+            try:
+                self._polish(source)
+            except KeyboardInterrupt:
+                net.interrupted_ = True
         if saved is not None and not net.interrupted_:
             saved.write(net, finished=True)
         if net.interrupted_:

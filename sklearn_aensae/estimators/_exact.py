@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from sklearn.exceptions import ConvergenceWarning
 from torch import Tensor
 from torch.nn import functional
+from tqdm.auto import tqdm
 
 from sklearn_aensae.coding import Coding, debias, solve
 from sklearn_aensae.estimators import _coding
@@ -28,8 +29,9 @@ __all__ = ["ExactCodingSAE"]
 TOLERANCES = {torch.float32: 1e-5, torch.float64: 1e-10}
 """Relative duality gaps at which a code counts as exact."""
 
-REFIT_ROWS = 65_536
-"""Most training rows to which the decoder is refitted at the end of `fit`."""
+REFIT_ROWS = 32_768
+"""Most training rows to which the decoder is refitted at a time: 500 per component of 1,024 with 16
+active ones."""
 
 
 @dataclass(eq=False, repr=False, kw_only=True)
@@ -142,11 +144,9 @@ class ExactCodingSAE(PenalisedSAE):
             )
 
     def _polish(self, source: Source) -> None:
-        if not self.decoder_refits:
-            return
-        rows = source.sample(REFIT_ROWS, self._seed)
-        for _ in range(self.decoder_refits):
-            self.refit_decoder(rows)
+        for i in tqdm(range(self.decoder_refits), "refits", disable=not self.verbose):
+            # Other rows each time: what they agree on is what there is.
+            self.refit_decoder(source.sample(REFIT_ROWS, self._seed + i))
 
     def _objectives(self, X: Any, method: str) -> NDArray[np.float64]:
         """Value of the objective of coding at the codes of a method, for each row."""

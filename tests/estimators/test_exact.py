@@ -21,6 +21,7 @@ from sklearn_aensae import (
 )
 from sklearn_aensae.coding import active_set
 from sklearn_aensae.estimators import _exact
+from sklearn_aensae.exceptions import TrainingInterruptedWarning
 from sklearn_aensae.metrics import amortization_gap, kkt_residuals
 
 X = make_data(n_samples=200)
@@ -229,3 +230,22 @@ def test_a_stream_cannot_be_refitted():
     sae = quick(ElasticNetSAE, max_steps=5, decoder_refits=1)
     with pytest.raises(ValueError, match="decoder_refits=1 reads rows again.*X is a stream"):
         sae.fit(iter([X]))
+
+
+def test_ctrl_c_between_refits_leaves_a_fitted_estimator(monkeypatch):
+    sae = quick(ElasticNetSAE, **PARAMS, decoder_refits=3)
+    refit = ElasticNetSAE.refit_decoder
+    calls = []
+
+    def refit_once(self, rows):
+        calls.append(len(rows))
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+        return refit(self, rows)
+
+    monkeypatch.setattr(ElasticNetSAE, "refit_decoder", refit_once)
+    with pytest.warns(TrainingInterruptedWarning):
+        sae.fit(X)
+    monkeypatch.undo()
+    once = quick(ElasticNetSAE, **PARAMS, decoder_refits=1).fit(X)
+    np.testing.assert_array_equal(sae.components_, once.components_)
