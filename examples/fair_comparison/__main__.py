@@ -23,6 +23,7 @@ from joblib import Parallel, delayed
 from tqdm import tqdm
 
 from examples.fair_comparison.arms import ARMS, LEARNING_RATES, MIDDLE_RATE, ON_LANGUAGE
+from examples.fair_comparison.front import front
 from examples.fair_comparison.page import provenance, tables
 from examples.fair_comparison.problems import DATA, LM_BUDGET, SPIKED_BUDGET
 from examples.fair_comparison.quick import check_direction
@@ -57,7 +58,8 @@ def main() -> int:
     record = Record(args.output, Setting(), session)
     run_missing(record, args)
     groups = list(dict.fromkeys(data.group for kind in DATA.values() for data in kind))
-    found = tables(record.runs, groups) | {"provenance": provenance(record.content)}
+    found = {"front": front(record.runs, groups), **tables(record.runs, groups)}
+    found["provenance"] = provenance(record.content)
     for name, text in found.items():
         print(f"\n{name}\n\n{text}")
     if args.page is not None:

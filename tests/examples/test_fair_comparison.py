@@ -12,7 +12,7 @@ from sklearn_aensae import AdaptiveElasticNetSAE, all_saes
 ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT))
 from examples.fair_comparison import __main__ as script
-from examples.fair_comparison import arms, page, problems, quick, study
+from examples.fair_comparison import arms, front, page, problems, quick, study
 
 sys.path.remove(str(ROOT))
 
@@ -115,11 +115,25 @@ def test_a_study_that_goes_on_and_its_page(tmp_path, monkeypatch):
     assert len(seen) == len(arms.ARMS) + 4 * len(arms.ON_LANGUAGE)
     filled = text.read_text()
     assert "64 active components:\n\n| estimator | L0 | EV |" in filled
-    assert filled.count("Not run yet.") == 5
+    assert filled.count("Not run yet.") == 5  # two rho and three settings of the language model
     assert "commit abc." in filled
     monkeypatch.setattr(script, "MIDDLE_RATE", 0.1)
     with pytest.raises(ValueError, match="another setting"):
         script.main()
+
+
+def test_the_front_is_the_best_baseline_between_its_points():
+    def point(arm, count, ev):
+        return fake("layer 1, 8x, L0 0", arm, L0=count, EV=ev)
+
+    ours = [point(EXACT, 20.0, 0.8), point("AdaptiveElasticNetSAE", 100.0, 0.9)]
+    baselines = [point("TopKSAE", 10.0, 0.5), point("TopKSAE", 40.0, 0.9)]
+    baselines += [point("L1SAE", 10.0, 0.3), point("L1SAE", 40.0, 0.5), point("GatedSAE", 20, 1.0)]
+    baselines += [point("JumpReLUSAE", 0.0, 0.0), point("JumpReLUSAE", 30.0, 1.0)]
+    lines = front.front(ours + baselines, ["layer 1, 8x"]).splitlines()
+    # Halfway in the logarithm; one point is no line, and at 100 no baseline has been.
+    assert lines[2:] == [f"| layer 1, 8x | {EXACT} | 20.0 | 0.800 | TopKSAE | 0.700 | +0.100 |"]
+    assert front.front(baselines, ["layer 1, 8x"]) == front.front([], []) == "Not run yet."
 
 
 def test_the_direction(capsys, monkeypatch):
