@@ -4,7 +4,7 @@ Sparse autoencoders (SAEs) turn activations, of a language model or any other nu
 codes over a learned dictionary. Here each is a scikit-learn transformer, trained by torch.
 """
 
-from sklearn_aensae import datasets, exceptions, metrics, theory
+from sklearn_aensae import datasets, exceptions, metrics, recipes, theory
 from sklearn_aensae._discovery import all_saes
 from sklearn_aensae.estimators import (
     L1SAE,
@@ -62,6 +62,7 @@ __all__ = [
     "fit_many",
     "load",
     "metrics",
+    "recipes",
     "sae_path",
     "theory",
 ]

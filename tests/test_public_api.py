@@ -32,6 +32,7 @@ def test_every_estimator_is_exported():
         "inspection",
         "io",
         "params",
+        "recipes",
         "testing",
         "theory",
     ],

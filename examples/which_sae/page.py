@@ -8,19 +8,19 @@ FIGURES = {"L0": 1, "EV": 3, "dead": 3, "recovery": 3, "CE recovered": 3, "s": 1
 """What a table shows, and with how many digits."""
 
 
-def table(studies: list[dict[str, Any]]) -> str:
+def table(studies: list[dict[str, Any]], figures: dict[str, int] = FIGURES) -> str:
     """Median over the seeds, with least and most; best explained variance first.
 
     What misses the target by far says nothing at the target: it is marked and comes last.
     """
-    shown = [name for name in FIGURES if any(name in run for s in studies for run in s["runs"])]
+    shown = [name for name in figures if any(name in run for s in studies for run in s["runs"])]
     ranked = sorted(studies, key=lambda s: (_misses(s), -median(run["EV"] for run in s["runs"])))
     lines = [["estimator", *shown, "chosen"], ["---"] * (len(shown) + 2)]
     for one in ranked:
         chosen = ", ".join(f"{name}={value:.3g}" for name, value in one["params"].items())
-        figures = (_spread([run.get(name) for run in one["runs"]], FIGURES[name]) for name in shown)
+        cells = (_spread([run.get(name) for run in one["runs"]], figures[name]) for name in shown)
         mark = " (target missed)" if _misses(one) else ""
-        lines.append([f"`{one['estimator']}`{mark}", *figures, chosen])
+        lines.append([f"`{one['estimator']}`{mark}", *cells, chosen])
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 

@@ -67,9 +67,9 @@ def tree(budget: Budget) -> Problem:
     return Problem("tree", *_cut(X, budget), target, n_components=len(truth), truth=truth)
 
 
-def language_model(budget: Budget) -> Problem:
+def language_model(budget: Budget, layer: int = LAYER) -> Problem:
     """Activations of the packaged language model: no truth, but a loss to keep."""
-    activations = LLMActivationTransformer(TINY_LM, LAYER, long_texts="split")
+    activations = LLMActivationTransformer(TINY_LM, layer, long_texts="split")
     texts = load_stdlib_texts("train")
     mixed = [texts[i] for i in np.random.default_rng(0).permutation(len(texts))]
     n_train = 1 + int(np.searchsorted(np.cumsum([len(t) for t in mixed]), budget.n_chars))

@@ -1,0 +1,110 @@
+"""Every estimator from a fair start, on the paper's data and a language model's: the tables.
+
+    python -m examples.fair_comparison                      # rho 0, .5 and .9, all estimators
+    python -m examples.fair_comparison --data lm            # two layers, two widths, four L0
+    python -m examples.fair_comparison --page docs/fair_comparison.md    # and fill the page
+    python -m examples.fair_comparison --quick              # seconds: the direction
+
+What an estimator came to on a data set is written when it is there: a study that was stopped goes
+on where it was. docs/fair_comparison.md says what is fair about it.
+"""
+
+import argparse
+import os
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+# One fit per core. Before torch is imported, here and in the workers.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+from joblib import Parallel, delayed
+from tqdm import tqdm
+
+from examples.fair_comparison.arms import ARMS, LEARNING_RATES, MIDDLE_RATE, ON_LANGUAGE
+from examples.fair_comparison.front import front
+from examples.fair_comparison.page import provenance, tables
+from examples.fair_comparison.problems import DATA, LM_BUDGET, SPIKED_BUDGET
+from examples.fair_comparison.quick import check_direction
+from examples.fair_comparison.study import compare
+from examples.reproduce_paper.record import describe
+from examples.weight_rules.record import Record
+from examples.which_sae.page import fill
+from examples.which_sae.study import SEEDS
+
+
+class Setting:
+    """What is the same for all runs."""
+
+    def as_json(self) -> dict[str, Any]:
+        """Return it as JSON holds it."""
+        return {
+            "spiked": asdict(SPIKED_BUDGET),
+            "lm": asdict(LM_BUDGET),
+            "learning rates": [*LEARNING_RATES],
+            "learning rate of exact codes": MIDDLE_RATE,
+            "seeds": [*SEEDS],
+            "not default": {arm.name: arm.extra for arm in ARMS.values() if arm.extra},
+        }
+
+
+def main() -> int:
+    """Run what is not there yet, and print the tables."""
+    args = parse_args()
+    if args.quick:
+        return quick()
+    session = describe("one by one", args.jobs, "cpu", args.commit)
+    record = Record(args.output, Setting(), session)
+    run_missing(record, args)
+    groups = list(dict.fromkeys(data.group for kind in DATA.values() for data in kind))
+    found = {"front": front(record.runs, groups), **tables(record.runs, groups)}
+    found["provenance"] = provenance(record.content)
+    for name, text in found.items():
+        print(f"\n{name}\n\n{text}")
+    if args.page is not None:
+        fill(args.page, found)
+    return 0
+
+
+def run_missing(record: Record, args: argparse.Namespace) -> None:
+    """Compare the arms that are not there, a data set after the other."""
+    done = {(one["problem"], one["estimator"]) for one in record.runs}
+    arms = args.estimators or (ON_LANGUAGE if args.data == "lm" else list(ARMS))
+    wanted = [data.name for data in DATA[args.data] if args.only in data.name]
+    missing = [(name, arm) for name in wanted for arm in arms if (name, arm) not in done]
+    jobs = (delayed(work)(args.data, name, arm) for name, arm in missing)
+    found = Parallel(n_jobs=args.jobs, return_as="generator_unordered")(jobs)
+    for one in tqdm(found, total=len(missing)):
+        record.add(one)
+
+
+def work(kind: str, name: str, arm: str) -> dict[str, Any]:
+    """Compare one arm on one data set, in a process of its own."""
+    return compare(ARMS[arm], next(data for data in DATA[kind] if data.name == name))
+
+
+def quick() -> int:
+    """Check directions; 1 if one of them is wrong."""
+    found = check_direction()
+    for statement, holds in found:
+        print(f"{'ok' if holds else 'WRONG'}: {statement}")
+    return 0 if all(holds for _, holds in found) else 1
+
+
+def parse_args() -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--quick", action="store_true", help="tiny: the direction of the result")
+    parser.add_argument("--data", choices=list(DATA), default="spiked")
+    parser.add_argument("--only", default="", help='data sets with this in their name: "L0 32"')
+    parser.add_argument("--estimators", nargs="*", choices=list(ARMS), help="only these")
+    parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="fits at a time")
+    parser.add_argument("--output", type=Path, default=Path("docs/data/fair_comparison.json"))
+    parser.add_argument("--page", type=Path, help="fill the markers of this page")
+    parser.add_argument("--commit", help="what to write down where git is not at hand")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

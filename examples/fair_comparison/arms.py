@@ -1,0 +1,62 @@
+"""Who takes part, and the configurations that each may try: as many for all."""
+
+from collections.abc import Generator
+from dataclasses import dataclass, field
+from typing import Any
+
+from examples.which_sae.study import Scores, next_strength
+from sklearn_aensae import AdaptiveElasticNetSAE, BaseSAE, all_saes
+
+LEARNING_RATES = (1e-3, 2e-3, 4e-3, 8e-3)
+MIDDLE_RATE = 4e-3
+EXACT: dict[str, Any] = {"transform_method": "exact", "debias": True, "decoder_refits": 2}
+
+
+@dataclass(frozen=True)
+class Arm:
+    """An estimator with what is not a default of it."""
+
+    name: str
+    cls: type[BaseSAE]
+    extra: dict[str, Any] = field(default_factory=dict)
+
+    def trials(self, target: int) -> Generator[dict[str, Any], Scores, None]:
+        """Yield parameters; who takes them sends back the scores that they led to.
+
+        Where the number of active codes can be asked for, the trials are learning rates. Exact
+        codes have fewer of them than the encoder that training controls: there the trials are
+        strengths of the penalty, each from a line through the last two.
+        """
+        if "transform_method" not in self.extra:
+            name = "k" if "k" in self.cls.__dataclass_fields__ else "target_l0"
+            for rate in LEARNING_RATES:
+                yield {"learning_rate": rate, name: target}
+            return
+        seen: list[tuple[float, float]] = []
+        for _ in LEARNING_RATES:
+            strength = next_strength(seen, target)
+            scores = yield {"learning_rate": MIDDLE_RATE, "lambda_1": strength}
+            seen.append((strength, scores["L0"]))
+
+
+PLAIN = [Arm(name, cls) for name, cls in all_saes()]
+BEST = [
+    Arm("AdaptiveElasticNetSAE, exact", AdaptiveElasticNetSAE, EXACT),
+    Arm(
+        "AdaptiveElasticNetSAE, whitened, exact",
+        AdaptiveElasticNetSAE,
+        {**EXACT, "input_scaling": "whiten"},
+    ),
+]
+ARMS = {arm.name: arm for arm in [*PLAIN, *BEST]}
+
+ON_LANGUAGE = (
+    "AdaptiveElasticNetSAE",
+    *(arm.name for arm in BEST),
+    "L1SAE",
+    "TopKSAE",
+    "BatchTopKSAE",
+    "JumpReLUSAE",
+    "GatedSAE",
+    "MatryoshkaSAE",
+)

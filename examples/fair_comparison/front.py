@@ -1,0 +1,57 @@
+"""Where the adaptive elastic net stands by the front of explained variance over active codes."""
+
+from statistics import median
+from typing import Any
+
+import numpy as np
+
+from examples.reproduce_paper.page import markdown
+
+OURS = "AdaptiveElasticNetSAE"
+Study = dict[str, Any]
+
+
+def front(results: list[Study], groups: list[str]) -> str:
+    """Compare each of our points with the best baseline at the same L0, by medians of the seeds.
+
+    A baseline's points are joined by lines over the logarithm of L0; beyond its first and last it
+    says nothing. Without at least two points there is no line.
+    """
+    lines = [["data", "estimator", "L0", "EV", "best baseline there", "its EV", "difference"]]
+    for group in groups:
+        here = [one for one in results if one["group"] == group]
+        curves = _curves([one for one in here if not one["estimator"].startswith(OURS)])
+        for one in sorted(here, key=lambda one: (one["estimator"], one["target"])):
+            if not one["estimator"].startswith(OURS) or not (best := _best(curves, one)):
+                continue
+            value, name = best
+            ev = _middle(one, "EV")
+            cells = [group, one["estimator"], f"{_middle(one, 'L0'):.1f}", f"{ev:.3f}"]
+            lines.append([*cells, name, f"{value:.3f}", f"{ev - value:+.3f}"])
+    return markdown(lines) if len(lines) > 1 else "Not run yet."
+
+
+def _middle(one: Study, name: str) -> float:
+    return float(median(run[name] for run in one["runs"]))
+
+
+def _curves(baselines: list[Study]) -> dict[str, list[tuple[float, float]]]:
+    """Points of each baseline, by logarithm of L0; what learned nothing has none."""
+    found: dict[str, list[tuple[float, float]]] = {}
+    for one in baselines:
+        if (count := _middle(one, "L0")) > 0:
+            point = float(np.log(count)), _middle(one, "EV")
+            found.setdefault(one["estimator"], []).append(point)
+    return {name: sorted(points) for name, points in found.items() if len(points) > 1}
+
+
+def _best(curves: dict[str, list[tuple[float, float]]], one: Study) -> tuple[float, str] | None:
+    """Return the most that a baseline explains at the L0 of a study, and which one it is."""
+    count = _middle(one, "L0")
+    at = np.log(count) if count > 0 else -np.inf
+    values = [
+        (float(np.interp(at, *zip(*points, strict=True))), name)
+        for name, points in curves.items()
+        if points[0][0] <= at <= points[-1][0]
+    ]
+    return max(values, default=None)

@@ -1,0 +1,75 @@
+"""One configuration for all of the paper's synthetic data, recipes.SPIKED: docs/spiked.md.
+
+    python -m examples.spiked                                   # five rho, seeds 100 to 102
+    python -m examples.spiked --noise 0.1 --signed --rho 0.9    # other data; also --wide
+    python -m examples.spiked --page docs/spiked.md             # and fill the page
+    python -m examples.spiked --quick                           # seconds: the direction
+
+A run is written when it ends: a study that was stopped goes on where it was.
+"""
+
+import argparse
+import sys
+from pathlib import Path
+
+from tqdm import tqdm
+
+from examples.reproduce_paper.record import describe
+from examples.spiked.cases import Case
+from examples.spiked.page import oracle, provenance, results, verdict
+from examples.spiked.quick import check_direction
+from examples.spiked.study import FULL, run
+from examples.weight_rules.record import Record
+from examples.which_sae.page import fill
+
+
+def main() -> int:
+    """Run what is not there yet, and print the tables."""
+    args = parse_args()
+    if args.quick:
+        return quick()
+    record = Record(args.output, FULL, describe("one by one", 1, "cpu", args.commit))
+    done = {(one["case"], one["seed"]) for one in record.runs}
+    size = "wide" if args.wide else ""
+    cases = [Case(rho, args.noise, args.signed, size) for rho in args.rho]
+    missing = [(c, seed) for seed in args.seeds for c in cases if (c.key, seed) not in done]
+    for case, seed in tqdm(missing):
+        record.add(run(case, seed, FULL))
+    tables = {
+        "verdict": verdict(record.runs),
+        "results": results(record.runs),
+        "oracle": oracle(record.runs),
+        "provenance": provenance(record.content),
+    }
+    for text in tables.values():
+        print(f"\n{text}")
+    if args.page is not None:
+        fill(args.page, tables)
+    return 0
+
+
+def quick() -> int:
+    """Check directions; 1 if one of them is wrong."""
+    found = check_direction()
+    for statement, holds in found:
+        print(f"{'ok' if holds else 'WRONG'}: {statement}")
+    return 0 if all(holds for _, holds in found) else 1
+
+
+def parse_args() -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--quick", action="store_true", help="tiny: the direction of the result")
+    parser.add_argument("--rho", type=float, nargs="+", default=[0.0, 0.3, 0.5, 0.7, 0.9])
+    parser.add_argument("--seeds", type=int, nargs="+", default=[100, 101, 102])
+    parser.add_argument("--noise", type=float, default=0.0, help="standard deviation")
+    parser.add_argument("--signed", action="store_true", help="true codes of both signs")
+    parser.add_argument("--wide", action="store_true", help="1,024 features, 8,192 atoms")
+    parser.add_argument("--output", type=Path, default=Path("docs/data/spiked.json"))
+    parser.add_argument("--page", type=Path, help="fill the markers of this page")
+    parser.add_argument("--commit", help="what to write down where git is not at hand")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
