@@ -103,8 +103,9 @@ refine_steps : int, default=0
     that would explain more than they cost. One dense product each.
 debias : bool, default=False
     Whether codes, however found, are replaced by those of the same components that reconstruct the
-    row best, in the units of `X`: non-negative least squares, without what the penalties take off.
-    A component that least squares would have negative is left out.
+    row best: non-negative least squares, without what the penalties take off. A component that
+    least squares would have negative is left out. All is in the units of training, where whitened
+    directions count alike.
 decoder_refits : int, default=0
     How many times, at the end of `fit`, codes are found as `transform` would and
     :meth:`refit_decoder` fits the decoder to them, each time on up to 32,768 training rows, drawn

@@ -151,11 +151,12 @@ SPIKED: Recipe = MappingProxyType(
         "input_scaling": "whiten",
         "lambda_1": 0.01,
         "lambda_2": 1e-4,
+        "lambda_warmup": 1.0,
         "batch_size": 512,
-        "max_steps": 4_000,
+        "max_steps": 2_000,
         "learning_rate": 1e-3,
         "transform_method": "exact",
         "debias": True,
-        "decoder_refits": 8,
+        "decoder_refits": 12,
     }
 )

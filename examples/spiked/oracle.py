@@ -44,6 +44,6 @@ def oracle_codes(sae: AdaptiveElasticNetSAE, X: Array, dictionary: Array) -> Arr
     tol = 1e-5 if rows.dtype == torch.float32 else 1e-10
     columns, values, _ = solve(problem, *start, tol=tol)
     if sae.debias:
-        values = debias(rows, atoms, columns, values)
+        values = debias(problem.x, problem.atoms, columns, values)
     codes = rows.new_zeros(len(rows), len(atoms)).scatter_add_(1, columns, values)
     return codes.numpy() / norms.T

@@ -110,7 +110,7 @@ class ExactCodingSAE(PenalisedSAE):
             found = solve(problem, columns, values, tol=tol, n_rounds=self.refine_steps)
             columns, values, _ = found
         if self.debias:
-            values = debias(*self._in_input_units(problem), columns, values)
+            values = debias(problem.x, problem.atoms, columns, values)
         return _to_codes(columns, values, self.n_components_)
 
     def _strengths(self) -> NDArray[np.floating]:
@@ -127,14 +127,6 @@ class ExactCodingSAE(PenalisedSAE):
         alpha = torch.as_tensor(0.5 * n * self._strengths()).to(x)
         decoder = module.decoder
         return Coding(x - decoder.bias, decoder.dictionary().detach(), alpha, n * self._ridge())
-
-    def _in_input_units(self, problem: Coding) -> tuple[Tensor, Tensor]:
-        """Rows and atoms of a problem in the units of the input, up to one factor for both."""
-        whitening = self._scaling.whitening
-        if whitening is None:
-            return problem.x, problem.atoms
-        inverse = torch.as_tensor(whitening.inverse).to(problem.x)
-        return problem.x @ inverse, problem.atoms @ inverse
 
     def _check_source(self, source: Source) -> None:
         if self.decoder_refits and source.n_samples is None:

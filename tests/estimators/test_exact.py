@@ -169,10 +169,12 @@ def test_debiased_codes_are_least_squares_on_their_support(scaling, method):
     share = np.ones(len(X))
     if scaling == "sample_norm":  # a row's own scale is that of its bias
         share = np.linalg.norm(X, axis=1) / np.sqrt(X.shape[1]) * sae.input_scale_
+    metric = np.eye(X.shape[1]) if sae.whitening_ is None else sae.whitening_
+    atoms = sae.components_ @ metric
     for row, mine, support, unit in zip(X, codes, plain > 0, share, strict=True):
-        target = row - unit * sae.decoder_bias_
-        best, error = nnls(sae.components_[support].T, target)
-        assert np.linalg.norm(target - mine @ sae.components_) <= error + 1e-8 * np.linalg.norm(row)
+        target = (row - unit * sae.decoder_bias_) @ metric
+        best, error = nnls(atoms[support].T, target)
+        assert np.linalg.norm(target - mine @ atoms) <= error + 1e-8 * np.linalg.norm(row)
         if support.sum() <= X.shape[1]:
             np.testing.assert_allclose(mine[support], best, rtol=1e-5, atol=1e-6)
 
