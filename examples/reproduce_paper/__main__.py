@@ -37,7 +37,9 @@ def main() -> int:
     if args.quick:
         return quick(args, stop_at)
     engine = "all at once" if args.device.startswith("cuda") else "one by one"
-    setting = Setting() if args.steps is None else Setting().shortened(args.steps)
+    setting = Setting(init=args.init)
+    if args.steps is not None:
+        setting = setting.shortened(args.steps)
     sweep = Sweep(args.output, setting, describe(engine, args.jobs, args.device, args.commit))
     run_missing(sweep, setting, args, stop_at)
     found = compare(sweep.runs)
@@ -84,6 +86,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="processes at a time")
     parser.add_argument("--device", default="cpu", help="cpu, or cuda for all models at once")
     parser.add_argument("--steps", type=int, help="fewer than 50,000 shorten all phases")
+    parser.add_argument("--init", default="paper", help='or "data", for all rows; not on a GPU')
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--rows", default="", help='only rows with this in their key: "0.9 AEN"')
     parser.add_argument("--output", type=Path, default=Path("build/reproduction.json"))
@@ -91,7 +94,10 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument("--limit-minutes", type=float, default=float("inf"), help="end by then")
     parser.add_argument("--checkpoints", type=Path, help="folder: stopped runs go on, on the CPU")
     parser.add_argument("--commit", help="what to write down where git is not at hand")
-    return parser.parse_args()
+    args = parser.parse_args()
+    if args.device.startswith("cuda") and args.init != "paper":
+        parser.error(f"--init {args.init} runs one by one, on the CPU; --device cuda takes paper.")
+    return args
 
 
 if __name__ == "__main__":

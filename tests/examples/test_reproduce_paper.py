@@ -238,3 +238,13 @@ def test_a_wrong_direction_fails(capsys, monkeypatch):
     monkeypatch.setattr(quick, "train", lambda runs, init, *_: {row.key: 50.0 for row, _ in runs})
     assert script.main() == 1
     assert capsys.readouterr().out.count("WRONG") == 4
+
+
+def test_another_start_runs_one_by_one_only(monkeypatch, tmp_path, capsys):
+    arguments = ["--init", "data", "--output", str(tmp_path / "runs.json"), "--limit-minutes", "0"]
+    monkeypatch.setattr(sys, "argv", ["x", *arguments, "--commit", "abc"])
+    assert script.main() == 0
+    monkeypatch.setattr(sys, "argv", ["x", *arguments, "--device", "cuda"])
+    with pytest.raises(SystemExit):
+        script.main()
+    assert "--init data runs one by one" in capsys.readouterr().err
