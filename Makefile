@@ -4,10 +4,16 @@ VENV ?= .venv
 BIN = $(VENV)/bin
 READY = $(VENV)/.ready
 
-.PHONY: demo test lint benchmark clean
+.PHONY: demo experiments test lint benchmark clean
 
 demo: $(READY)
 	$(BIN)/python examples/quickstart.py $(DEMO_ARGS)
+
+# The paper reproduced, the best configuration, the fair comparison; --quick: their direction only.
+experiments: $(READY)
+	$(BIN)/python -m examples.reproduce_paper $(EXPERIMENT_ARGS)
+	$(BIN)/python -m examples.spiked $(EXPERIMENT_ARGS)
+	$(BIN)/python -m examples.fair_comparison $(EXPERIMENT_ARGS)
 
 test: $(READY)
 	$(BIN)/python -m pytest -n auto --cov --cov-report=term-missing:skip-covered --cov-fail-under=90
