@@ -51,7 +51,9 @@ def parse() -> argparse.Namespace:
     parts.add_parser("overhead", parents=[common], help="1: what our engine adds to a step")
     encoding = parts.add_parser("encoding", parents=[common], help="1: many rows to CSR")
     encoding.add_argument("--rows", type=int, default=1_000_000)
-    parts.add_parser("exact", parents=[common], help="1: exact codes, beside scikit-learn's")
+    parts.add_parser(
+        "exact", parents=[common], help="1: exact codes, beside peers"
+    )
     parts.add_parser("several", parents=[common], help="2: several fits from one pass")
     quality = parts.add_parser("quality", parents=[common], help="2: whole fits")
     quality.add_argument("--data", choices=DATA, default="synthetic")
@@ -130,7 +132,7 @@ def encoding(args: argparse.Namespace) -> dict[str, Any]:
 def exact(args: argparse.Namespace) -> dict[str, Any]:
     """Code."""
     if args.quick:
-        return run_exact(64, n_features=16, n_components=64, n_steps=30)
+        return run_exact(64, sizes=((16, 64),), n_steps=30)
     return run_exact()
 
 

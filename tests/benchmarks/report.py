@@ -184,6 +184,7 @@ def render_exact(result: dict[str, Any]) -> str:
     """Rows per second, and how far above the least value that any method reached."""
     rows = [
         [
+            f"{method['n_features']} x {method['n_components']:,}",
             f"{method['lambda_2']:g}",
             method["name"],
             f"{method['rows_per_second']:,.0f}",
@@ -193,7 +194,7 @@ def render_exact(result: dict[str, Any]) -> str:
         ]
         for method in result["methods"]
     ]
-    return table(["lambda_2", "codes", "rows/s", "L0", "mean error", "worst error"], rows)
+    return table(["sizes", "lambda_2", "codes", "rows/s", "L0", "mean error", "worst error"], rows)
 
 
 def render_quality(result: dict[str, Any]) -> str:
