@@ -109,7 +109,7 @@ debias : bool, default=False
 decoder_refits : int, default=0
     How many times, at the end of `fit`, codes are found as `transform` would and
     :meth:`refit_decoder` fits the decoder to them, each time on up to 32,768 training rows, drawn
-    anew.
+    anew. The encoder is not trained again: from the second on, this is for exact codes.
 """,
     "{n_components}": """
 n_components : int or float, default=8.0

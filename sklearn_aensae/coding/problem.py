@@ -12,6 +12,13 @@ MOST_COMPONENTS = 8_192
 """For which products of all atoms are held: 256 MB in single precision."""
 
 
+NEGLIGIBLE, SETTLED = 32, 2_000
+"""In units of rounding of a row's norm: a penalty that is none, and a slope that then is 0.
+
+Singular systems are solved to half of the latter.
+"""
+
+
 class Coding(NamedTuple):
     r"""Non-negative weighted elastic net of rows on a dictionary, in the scale of the objectives.
 
@@ -95,7 +102,9 @@ class Coding(NamedTuple):
         The larger of two lower bounds counts. One is the dual of the lasso on augmented rows,
         at the residual scaled down until no slope is positive. The other, with a ridge, is the
         dual at the residual itself, as :math:`\min_{h \ge 0} \frac\mu2 h^2 - s h =
-        -s_+^2 / (2\mu)` for :math:`s = d^\top r - \alpha`.
+        -s_+^2 / (2\mu)` for :math:`s = d^\top r - \alpha`. Where the penalty is less
+        than what rounding adds to a slope, no dual point is near: there the gap counts as 0 if the
+        conditions of optimality hold up to rounding.
         """
         primal = self.objectives(residuals, columns, values)
         r, square = residuals.double(), values.double().square().sum(1)
@@ -110,4 +119,11 @@ class Coding(NamedTuple):
             free = slopes.scatter_add(1, columns, self.mu * values).clamp_(min=0)
             ridged = along - 0.5 * fit - free.double().square().sum(1) / (2 * self.mu)
             dual = torch.maximum(dual, ridged)
-        return (primal - dual) / primal.clamp(min=1e-300)
+        gaps = (primal - dual) / primal.clamp(min=1e-300)
+        rounding = torch.linalg.vector_norm(self.x, dim=1) * torch.finfo(self.x.dtype).eps
+        is_none = self.alpha.max() <= NEGLIGIBLE * rounding
+        if not bool(is_none.any()):
+            return gaps
+        worst = torch.where(values > 0, slopes.gather(1, columns).abs(), 0).amax(1)
+        settled = torch.maximum(worst, slopes.amax(1)) <= SETTLED * rounding
+        return gaps.masked_fill(is_none & settled, 0.0)

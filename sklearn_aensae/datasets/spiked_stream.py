@@ -20,8 +20,9 @@ class SpikedDictionaryStream:
 
     The benchmark of [1]_ trains on rows that are drawn anew for each step: 12.8 million, or 13 GB
     in single precision. Iterating over a stream gives blocks of rows, without end; iterating
-    again gives the same blocks again. Every estimator takes one as `X`, together with `max_steps`.
-    The rows are independent, so that `shuffle=False` does no harm and saves the shuffling buffer.
+    again gives the same blocks again. Every estimator takes one as `X`, together with `max_steps`
+    (and without `decoder_refits`, which read rows again). The rows are independent, so that
+    `shuffle=False` does no harm and saves the shuffling buffer.
 
     Parameters
     ----------

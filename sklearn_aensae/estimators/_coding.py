@@ -24,6 +24,7 @@ from sklearn_aensae.kernels import (
 )
 from sklearn_aensae.metrics import ReconstructionStatistics
 from sklearn_aensae.modules import Autoencoder
+from sklearn_aensae.params import validate_params
 from sklearn_aensae.sources import ArraySource, Rows
 
 if TYPE_CHECKING:
@@ -232,7 +233,8 @@ def _iter_rows(estimator: "BaseSAE", X: Rows) -> Iterator[tuple[slice, Tensor, U
 
 @contextmanager
 def _working(estimator: "BaseSAE") -> Iterator[Workspace]:
-    """Memory for chunks, no gradients, the estimator's precision."""
+    """Memory for chunks, no gradients, the precision; parameters may have changed since `fit`."""
+    validate_params(estimator)
     with torch.no_grad(), matmul_precision(estimator.matmul_precision):
         yield Workspace()
 

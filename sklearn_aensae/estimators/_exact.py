@@ -52,6 +52,8 @@ class ExactCodingSAE(PenalisedSAE):
             + \lambda_1 \sum_j w_j h_j + \lambda_2 \lVert h \rVert^2
 
         in the units of training, to a relative duality gap of 1e-5 (float32) or 1e-10 (float64).
+        With `refine_steps`, "encoder" means the refined codes, and with `debias` both methods give
+        debiased ones, which minimise another objective.
 
         Parameters
         ----------
@@ -93,11 +95,7 @@ class ExactCodingSAE(PenalisedSAE):
         codes = super()._encode_rows(module, x)
         if self._asks_encoder():
             return codes
-        if self.transform_method == "exact" and self.refine_steps:
-            raise ValueError(
-                f"refine_steps={self.refine_steps} goes with transform_method='encoder'; exact "
-                "codes are refined to the end."
-            )
+        self._check_refinement()
         problem, tol = self._pose(module, x), TOLERANCES[x.dtype]
         if self.transform_method == "exact":
             # Without a ridge no more codes than features are needed; with one, more may enter.
@@ -128,7 +126,16 @@ class ExactCodingSAE(PenalisedSAE):
         decoder = module.decoder
         return Coding(x - decoder.bias, decoder.dictionary().detach(), alpha, n * self._ridge())
 
+    def _check_refinement(self) -> None:
+        """Refuse steps of refinement that would not be taken."""
+        if self.transform_method == "exact" and self.refine_steps:
+            raise ValueError(
+                f"refine_steps={self.refine_steps} goes with transform_method='encoder'; exact "
+                "codes are refined to the end."
+            )
+
     def _check_source(self, source: Source) -> None:
+        self._check_refinement()
         if self.decoder_refits and source.n_samples is None:
             raise ValueError(
                 f"decoder_refits={self.decoder_refits} reads rows again after training, and X is a "
@@ -146,7 +153,8 @@ class ExactCodingSAE(PenalisedSAE):
         def value(problem: Coding, columns: Tensor, values: Tensor) -> Tensor:
             return problem.objectives(problem.residuals(columns, values), columns, values)
 
-        return self._measure(X, method, value)
+        plain: ExactCodingSAE = copy.copy(self).set_params(refine_steps=0)
+        return plain._measure(X, method, value)
 
     def _violations(self, X: Any, method: str | None) -> NDArray[np.float64]:
         """Violation of the conditions of optimality by the codes of a method, for each row."""
@@ -165,7 +173,7 @@ class ExactCodingSAE(PenalisedSAE):
         measure: Callable[[Coding, Tensor, Tensor], Tensor],
     ) -> NDArray[np.float64]:
         """Measure rows by their problem and their penalised codes, in the units of the loss."""
-        asked, values = self._asked_for(method).set_params(debias=False, refine_steps=0), []
+        asked, values = self._asked_for(method).set_params(debias=False), []
         for x, codes in _coding.iter_scaled(asked, validate_rows(asked, X)):
             problem = self._pose(read_module(self), x)
             values.append(measure(problem, *_to_slots(codes.dense())).cpu().numpy())

@@ -15,6 +15,9 @@ from sklearn_aensae.training import PenaltyWarmUp
 
 __all__ = ["JumpReLUSAE"]
 
+LAMBDA_0, LAMBDA_0_OF_TARGET = 0.003, 1.0
+"""Default strengths: of what each active component costs, and of the distance from a target."""
+
 POSITIVE = InRange(0, float("inf"), open_low=True, open_high=True)
 
 
@@ -40,11 +43,12 @@ class JumpReLUSAE(RevivingSAE):
     Parameters
     ----------
     {n_components}
-    lambda_0 : float, default=0.003
-        Strength of the penalty. With `target_l0`, try 1.0.
+    lambda_0 : float or None, default=None
+        Strength of the penalty. None means 0.003, or 1.0 with `target_l0`.
     target_l0 : float or None, default=None
-        Mean number of active components to aim at; the penalty is then
-        :math:`\lambda_0 (L_0 / L_0^* - 1)^2`, with the L0 of each batch.
+        Mean number of active components to aim at, less than there are; the penalty is then
+        :math:`\lambda_0 (L_0 / L_0^* - 1)^2`, with the L0 of each batch. A small `lambda_0` leaves
+        L0 above it.
     penalty : {"l0", "tanh"}, default="l0"
         "tanh" penalises :math:`\sum_j \tanh(s h_{ij})` instead of L0 (Anthropic 2025; atoms have
         norm 1, so the norm in its formula is left out).
@@ -99,7 +103,7 @@ class JumpReLUSAE(RevivingSAE):
     True
     """
 
-    lambda_0: Annotated[float, AtLeast(0, real=True)] = 0.003
+    lambda_0: Annotated[float | None, AtLeast(0, real=True, optional=True)] = None
     target_l0: Annotated[float | None, AtLeast(1, real=True, optional=True)] = None
     penalty: Annotated[str, OneOf("l0", "tanh")] = "l0"
     tanh_scale: Annotated[float, POSITIVE] = 4.0
@@ -122,12 +126,20 @@ class JumpReLUSAE(RevivingSAE):
             raise ValueError(
                 f"target_l0={self.target_l0} needs penalty='l0': the tanh penalty does not count."
             )
+        if self.target_l0 is not None and self.target_l0 >= plan.n_components:
+            raise ValueError(
+                f"target_l0 must be less than the {plan.n_components} components; "
+                f"got {self.target_l0}."
+            )
+        strength = self.lambda_0
+        if strength is None:
+            strength = LAMBDA_0 if self.target_l0 is None else LAMBDA_0_OF_TARGET
         if self.penalty == "tanh":
-            penalty: Term = Tanh(self.tanh_scale, self.lambda_0)
+            penalty: Term = Tanh(self.tanh_scale, strength)
         elif self.target_l0 is not None:
-            penalty = TargetL0(self.target_l0, self.lambda_0)
+            penalty = TargetL0(self.target_l0, strength)
         else:
-            penalty = GateSum(self.lambda_0)
+            penalty = GateSum(strength)
         return {"sparsity": penalty}
 
     def _make_callbacks(self, plan: Plan) -> list[tuple[str, Callback]]:

@@ -40,6 +40,8 @@ def check_together(estimators: Iterable[Any]) -> list[BaseSAE]:
     ValueError, TypeError
         If they do not.
     """
+    if isinstance(estimators, BaseSAE):
+        raise TypeError("estimators must be a list of estimators; got a single one, use its fit.")
     saes = list(estimators)
     if not saes:
         raise ValueError("estimators must hold at least one estimator; it is empty.")

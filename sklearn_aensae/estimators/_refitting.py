@@ -33,11 +33,13 @@ class RefittingMixin:
         in the units of `X`, with the codes h that `transform` gives now, and the mean
         :math:`m_j` of the squared codes of component j over the rows where it is active. Training
         under a penalty leaves codes, and with them reconstructions, too small; this undoes it
-        where one factor per component will do. The squared error on `X` never rises.
+        where one factor per component will do. With the codes it was fitted to, the squared error
+        on `X` never rises.
 
         Then atoms are brought back to unit norm, and codes of the encoder are what they were times
-        the norms. The same components are active as before: the encoder's bias takes over what
-        changes in b. All fitted attributes follow, and what is saved.
+        the norms. The encoder chooses the same components as before: its bias takes over what
+        changes in b. Exact, refined and debiased codes are found anew, on the new atoms. All fitted
+        attributes follow, and what is saved.
 
         The normal equations are summed in float64 on the host, block by block, in
         :math:`8 (n_{components} + 1)^2` bytes, and as much again (without a ridge, twice as much)
@@ -108,16 +110,16 @@ class RefittingMixin:
 def _refuse(estimator: "BaseSAE", ridge: float) -> None:
     """Refuse what cannot be done."""
     name = type(estimator).__name__
-    if not RIDGE.accepts(ridge):
-        raise ValueError(f"ridge must be {RIDGE.describe()}; got {ridge!r}.")
     decoder = estimator.net_.module_.decoder
     if not isinstance(decoder, LinearDecoder):
         raise TypeError(
-            f"{name} has a {type(decoder).__name__}; refit_decoder needs a linear decoder whose "
-            "atoms are free."
+            f"The decoder of {name} is of type {type(decoder).__name__}; refit_decoder needs a "
+            "linear decoder whose atoms are free."
         )
     if estimator._plan.n_targets:
         raise TypeError(f"{name} reconstructs targets; refit_decoder knows rows only.")
+    if not RIDGE.accepts(ridge):
+        raise ValueError(f"ridge must be {RIDGE.describe()}; got {ridge!r}.")
 
 
 @torch.no_grad()

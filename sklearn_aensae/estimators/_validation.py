@@ -67,7 +67,8 @@ def validate_X(estimator: BaseEstimator, X: Any, *, reset: bool) -> Rows | Strea
     if _holds_text(X):
         raise ValueError(
             f"X holds text, but {type(estimator).__name__} expects numbers. Put an "
-            "LLMActivationTransformer before it in a Pipeline to turn texts into activations."
+            "LLMActivationTransformer before it in a Pipeline to turn texts into activations; if "
+            "it is the path of a folder of .npy files, there is none."
         )
     array: NDArray[np.floating] = validate_data(estimator, X, dtype=FLOATS, reset=reset)
     return array

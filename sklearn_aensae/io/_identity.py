@@ -27,6 +27,9 @@ FREE = {
 }
 """Parameters that may change between runs; the seed stands for `random_state`."""
 
+CODING = {"debias", "refine_steps", "transform_method"}
+"""Parameters of `transform`: they may change, too, where `fit` ends without it."""
+
 FINGERPRINT_ROWS = 256
 """Rows that are read to tell data apart."""
 
@@ -34,9 +37,10 @@ FINGERPRINT_ROWS = 256
 def identify(estimator: "BaseSAE", source: Source) -> dict[str, Any]:
     """Return what must be equal for a fit to be the same one, as plain values by name."""
     parameters = to_plain(estimator.get_params(deep=False))
+    free = FREE if parameters.get("decoder_refits") else FREE | CODING
     identity = {
         "class": class_name(type(estimator)),
-        **{name: value for name, value in parameters.items() if name not in FREE},
+        **{name: value for name, value in parameters.items() if name not in free},
         "callbacks": [_describe(callback) for callback in estimator.callbacks],
         "seed of random_state": None if estimator.random_state is None else estimator._seed,
         "shape of X": [source.n_samples, source.n_features],

@@ -33,6 +33,7 @@ def amortization_gap(estimator: Any, X: Any) -> AmortizationGap:
 
     for each row, with :math:`h^*` the minimum of P over non-negative codes: the encoder is asked
     for the solution of an optimisation problem in one product, and this is what that costs.
+    `refine_steps` and `debias` count for nothing here.
 
     Parameters
     ----------

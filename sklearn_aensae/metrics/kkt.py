@@ -19,7 +19,8 @@ def kkt_residuals(estimator: Any, X: Any, method: str | None = None) -> NDArray[
 
     (Karush, Kuhn and Tucker). This is the largest of :math:`|g_j|` over active and
     :math:`\max(g_j, 0)` over other components, in the units of the objective per unit of code in
-    training: compare it with `lambda_1`.
+    training: compare it with `lambda_1`. Codes are those before debiasing, and with `refine_steps`
+    the encoder's are refined.
 
     Parameters
     ----------

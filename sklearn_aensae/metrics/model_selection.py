@@ -65,7 +65,7 @@ def _best_index(cv_results: Mapping[str, Any], max_l0: float) -> int:
         # Not an error: it would throw away the results of a search that may have taken hours.
         warnings.warn(
             f"No candidate has a mean L0 of at most {max_l0}; the sparsest, with "
-            f"{np.nanmin(mean_l0):.4g}, is taken. Widen the grid or raise max_l0.",
+            f"{np.nanmin(mean_l0):.4g}, is taken. Widen the grid or allow more.",
             stacklevel=2,
         )
         return int(np.nanargmin(mean_l0))

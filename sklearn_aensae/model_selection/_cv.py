@@ -14,7 +14,7 @@ from sklearn.utils import check_random_state
 from sklearn_aensae.estimators import AdaptiveElasticNetSAE, BaseSAE
 from sklearn_aensae.estimators._many_validation import take_over_inputs
 from sklearn_aensae.estimators._validation import validate_X
-from sklearn_aensae.metrics import best_explained_variance_at_l0
+from sklearn_aensae.metrics import SCORERS
 from sklearn_aensae.model_selection._delegating import DelegatingMixin
 from sklearn_aensae.model_selection._folds import choose, judge_path
 from sklearn_aensae.model_selection._path import check_path, iter_path
@@ -199,8 +199,10 @@ class AdaptiveElasticNetSAECV(DelegatingMixin, BaseEstimator):
 
     def _check_scoring(self, sae: BaseSAE) -> Any:
         """Refuse what would only be noticed after hours of training."""
-        if self.target_l0 is not None:
-            best_explained_variance_at_l0(self.target_l0)
+        if self.target_l0 is not None and not self.target_l0 > 0:
+            raise ValueError(f"target_l0 must be positive or None; got {self.target_l0!r}.")
+        if isinstance(self.scoring, str) and self.scoring in SCORERS:
+            return SCORERS[self.scoring]
         return None if self.scoring is None else check_scoring(sae, self.scoring)
 
     def _choose(self, candidates: list[BaseSAE], rows: Any, figures: Floats) -> Self:

@@ -68,11 +68,13 @@ def as_source(X: Rows | Stream, device: str, dtype: torch.dtype) -> Source:
 
 
 def _is_path(X: Any) -> bool:
-    """Whether a string names a folder or a .npy file that is there; any other is a text."""
+    """Whether a string names a folder, or a .npy file whether it is there or not."""
     if not isinstance(X, str):
         return False
+    if X.endswith(".npy") and "\n" not in X:
+        return True
     try:
-        return Path(X).is_dir() or (X.endswith(".npy") and Path(X).is_file())
+        return Path(X).is_dir()
     except (OSError, ValueError):  # too long for a path, or with a null character
         return False
 

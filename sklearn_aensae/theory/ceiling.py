@@ -66,7 +66,7 @@ def signal_ceiling(
         Rows; read in batches.
     lambda_1 : float
         Strength of the L1 penalty as estimators have it, at least 0, for rows in the units of
-        `X`: of an estimator, ``sae.lambda_1 / sae.input_scale_``.
+        `X`: of an estimator, ``sae.lambda_1_ / sae.input_scale_`` (docs/theory.md says when).
     weights : array-like of shape (n_components,) or None, default=None
         Positive weights w of the L1 penalty; None is 1.
     bias : array-like of shape (n_features,) or None, default=None

@@ -82,7 +82,8 @@ def irrepresentable_score(
     lambda_1, lambda_2 : float
         Strengths of the penalties as estimators have them, for rows in the units of `dictionary`
         and `values`: `lambda_1` positive, `lambda_2` at least 0. For an estimator's codes in the
-        units of its `X`, `lambda_1` is ``sae.lambda_1 / sae.input_scale_``.
+        units of its `X`, `lambda_1` is ``sae.lambda_1_ / sae.input_scale_`` (docs/theory.md says
+        when).
     weights : array-like of shape (n_components,) or None, default=None
         Positive weights w of the L1 penalty; None is 1.
     signed : bool, default=False

@@ -51,9 +51,7 @@ def parse() -> argparse.Namespace:
     parts.add_parser("overhead", parents=[common], help="1: what our engine adds to a step")
     encoding = parts.add_parser("encoding", parents=[common], help="1: many rows to CSR")
     encoding.add_argument("--rows", type=int, default=1_000_000)
-    parts.add_parser(
-        "exact", parents=[common], help="1: exact codes, beside peers"
-    )
+    parts.add_parser("exact", parents=[common], help="1: exact codes, beside peers")
     parts.add_parser("several", parents=[common], help="2: several fits from one pass")
     quality = parts.add_parser("quality", parents=[common], help="2: whole fits")
     quality.add_argument("--data", choices=DATA, default="synthetic")

@@ -212,8 +212,9 @@ def test_refinement_of_exact_codes_is_refused():
     exact = sae.encode(X, "exact")
     np.testing.assert_array_equal(exact, sae.set_params(refine_steps=0).encode(X, "exact"))
     sae.set_params(refine_steps=2, transform_method="exact")
-    with pytest.raises(ValueError, match="refine_steps=2 goes with transform_method='encoder'"):
-        sae.transform(X)
+    for method in (sae.transform, sae.fit):
+        with pytest.raises(ValueError, match="refine_steps=2 goes with transform_method='encoder'"):
+            method(X)
 
 
 @pytest.mark.parametrize("method", ["encoder", "exact"])
@@ -251,3 +252,34 @@ def test_ctrl_c_between_refits_leaves_a_fitted_estimator(monkeypatch):
     monkeypatch.undo()
     once = quick(ElasticNetSAE, **PARAMS, decoder_refits=1).fit(X)
     np.testing.assert_array_equal(sae.components_, once.components_)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("lambda_1", [0.0, 1e-8])
+def test_codes_without_a_penalty_are_solved_and_said_to_be(dtype, lambda_1, recwarn):
+    sae = quick(L1SAE, lambda_1=lambda_1, dtype=dtype, max_epochs=20).fit(X)
+    codes = sae.encode(X[:20], "exact").astype(np.float64)
+    assert not [w for w in recwarn if issubclass(w.category, ConvergenceWarning)]
+    D = sae.components_.astype(np.float64)
+    for row, code in zip(X[:20] - sae.decoder_bias_, codes, strict=True):
+        error = nnls(D.T, row)[1]
+        limit = {"float32": 1e-3, "float64": 1e-9}[dtype]
+        assert np.linalg.norm(row - code @ D) <= error + limit * np.linalg.norm(row)
+
+
+@pytest.mark.parametrize(
+    "params", [{"transform_method": "Exact"}, {"debias": "yes"}, {"refine_steps": -1}]
+)
+def test_what_is_set_after_fit_is_checked(params):
+    sae = quick(L1SAE).fit(X).set_params(**params)
+    for method in (sae.transform, sae.score, sae.reconstruct):
+        with pytest.raises(ValueError, match=next(iter(params))):
+            method(X)
+
+
+def test_refined_codes_are_nearer_to_the_conditions():
+    sae = quick(ElasticNetSAE, **PARAMS).fit(X)
+    raw, gap = kkt_residuals(sae, X).mean(), amortization_gap(sae, X).mean
+    sae.set_params(refine_steps=3, debias=True)
+    assert kkt_residuals(sae, X).mean() < 0.5 * raw
+    assert amortization_gap(sae, X).mean == pytest.approx(gap)

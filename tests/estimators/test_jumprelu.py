@@ -48,3 +48,11 @@ def test_a_target_is_not_for_tanh():
         quick(JumpReLUSAE, penalty="tanh", target_l0=4).fit(X)
     with pytest.raises(ValueError, match="bandwidth must be a number in"):
         quick(JumpReLUSAE, bandwidth=0).fit(X)
+
+
+def test_a_target_is_met_without_further_tuning():
+    X = make_data(n_samples=2000, n_features=16)
+    sae = quick(JumpReLUSAE, 48, target_l0=6, max_epochs=40, batch_size=64).fit(X)
+    assert (sae.transform(X) > 0).sum(1).mean() == pytest.approx(6, rel=0.15)
+    with pytest.raises(ValueError, match="target_l0 must be less than the 48 components; got 48"):
+        quick(JumpReLUSAE, 48, target_l0=48).fit(X)

@@ -166,7 +166,7 @@ def second_strength(sae, X):
 
 def test_bad_parameters():
     for params, match in (
-        ({"target_l0": 0.0}, "max_l0"),
+        ({"target_l0": 0.0}, "target_l0 must be positive"),
         ({"warm_length": 0}, "warm_length"),
         ({"lambdas": []}, "lambdas"),
         ({"lambda_2": -1.0}, "lambda_2"),

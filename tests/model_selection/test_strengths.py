@@ -21,7 +21,8 @@ def test_no_code_is_worth_the_largest_strength():
     sae.net_.module_.decoder.bias.data.copy_(sae.net_.module_.decoder.bias.new_tensor(X.mean(0)))
     sae._write_fitted()
     for share, least in ((0.999, 1), (1.001, 0)):
-        active = (sae.set_params(lambda_1=share * top).encode(X, "exact") > 0).sum()
+        sae.lambda_1_ = share * top
+        active = (sae.encode(X, "exact") > 0).sum()
         assert active >= least
         assert active <= 1
 

@@ -65,7 +65,6 @@ def test_streams():
         pd.DataFrame(X),
         sparse.csr_array(X),
         "some text",
-        "missing.npy",
         "a" * 10_000,
         "null\0character",
         ["texts", "texts"],
@@ -106,3 +105,8 @@ def test_sources():
     zeros = np.broadcast_to(np.float32(0), (BUFFER_BYTES // 4, 1))
     assert kind(Shards([zeros], ["X"])) is ArraySource
     assert kind(Shards([zeros, X[:1, :1]], "ab")) is BlockSource
+
+
+def test_a_mistyped_path_is_no_text():
+    with pytest.raises(FileNotFoundError, match=r"X is the path missing.npy, which does not exist"):
+        recognize("missing.npy")
