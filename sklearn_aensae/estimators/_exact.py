@@ -192,9 +192,10 @@ def _to_slots(dense: Tensor, most: int | None = None) -> tuple[Tensor, Tensor]:
 def _warn(gaps: Tensor, tol: float) -> None:
     """Say so if some rows are not solved."""
     if n_open := int((gaps > tol).sum()):
+        hint = "; dtype='float64' takes them further" if tol == TOLERANCES[torch.float32] else ""
         warnings.warn(
             f"The codes of {n_open} of {len(gaps)} rows have a relative duality gap above {tol:g}, "
-            f"up to {float(gaps.max()):.2g}; dtype='float64' takes them further.",
+            f"up to {float(gaps.max()):.2g}{hint}.",
             ConvergenceWarning,
             stacklevel=2,
         )
