@@ -26,7 +26,7 @@ Solver = Callable[[np.ndarray], np.ndarray]
 
 
 def run_exact(
-    n_rows: int = 4_096, *, sizes: tuple[tuple[int, int], ...] = SIZES, n_steps: int = 600
+    n_rows: int = 4_096, *, sizes: tuple[tuple[int, int], ...] = SIZES, n_steps: int = 1_500
 ) -> dict[str, Any]:
     """Code held-out rows on trained dictionaries, without and with a ridge."""
     records = []
