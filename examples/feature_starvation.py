@@ -61,9 +61,10 @@ def initialisation_table() -> str:
         cells = [rho, k, *(span(runs, "dead", 1, " %") for runs in own)]
         lines.append(f"| {' | '.join([*cells, *(span(runs, 'EV', 3) for runs in own)])} |")
     said = (
-        "TopKSAE with the paper's other options, 1,000 steps of 256 rows, two seeds; dead: fired on",
-        "no row of the last 200 steps; EV on held-out rows ([data](data/initialisation_paper.json),",
-        "[data](data/initialisation_data.json)). `python -m examples.reproduce_paper --init data",
+        "TopKSAE with the paper's other options, 1,000 steps of 256 rows, two seeds; dead: fired",
+        "on no row of the last 200 steps; EV on held-out rows",
+        "([data](data/initialisation_paper.json), [data](data/initialisation_data.json)).",
+        "`python -m examples.reproduce_paper --init data",
         "--steps 1000 --rows TopK --seeds 0 1` makes one of them.",
     )
     return "\n".join([*lines, "", *said])

@@ -304,14 +304,18 @@ class BaseSAE(
                 net.interrupted_ = True
         if saved is not None and not net.interrupted_:
             saved.write(net, finished=True)
-        if net.interrupted_:
+        self._report_interruption()
+        return self
+
+    def _report_interruption(self) -> None:
+        """Warn the caller of `fit` if it was stopped early."""
+        if self.net_.interrupted_:
             warnings.warn(
                 f"Training was interrupted after {self.n_steps_} steps; the estimator holds what "
                 "it has learned so far.",
                 TrainingInterruptedWarning,
-                stacklevel=3,
+                stacklevel=4,
             )
-        return self
 
     @property
     def _n_features_out(self) -> int:
