@@ -30,7 +30,7 @@ from examples.fair_comparison.quick import check_direction
 from examples.fair_comparison.study import compare
 from examples.reproduce_paper.record import describe
 from examples.weight_rules.record import Record
-from examples.which_sae.page import fill
+from examples.which_sae.page import fill, report
 from examples.which_sae.study import SEEDS
 
 
@@ -53,7 +53,7 @@ def main() -> int:
     """Run what is not there yet, and print the tables."""
     args = parse_args()
     if args.quick:
-        return quick()
+        return report(check_direction())
     session = describe("one by one", args.jobs, "cpu", args.commit)
     record = Record(args.output, Setting(), session)
     run_missing(record, args)
@@ -82,14 +82,6 @@ def run_missing(record: Record, args: argparse.Namespace) -> None:
 def work(kind: str, name: str, arm: str) -> dict[str, Any]:
     """Compare one arm on one data set, in a process of its own."""
     return compare(ARMS[arm], next(data for data in DATA[kind] if data.name == name))
-
-
-def quick() -> int:
-    """Check directions; 1 if one of them is wrong."""
-    found = check_direction()
-    for statement, holds in found:
-        print(f"{'ok' if holds else 'WRONG'}: {statement}")
-    return 0 if all(holds for _, holds in found) else 1
 
 
 def parse_args() -> argparse.Namespace:

@@ -27,7 +27,7 @@ from examples.reproduce_paper.page import comparison_table, provenance, truth_ta
 from examples.reproduce_paper.published import ROWS
 from examples.reproduce_paper.quick import STEPS, check_direction
 from examples.reproduce_paper.record import Sweep, describe
-from examples.which_sae.page import fill
+from examples.which_sae.page import fill, report
 
 
 def main() -> int:
@@ -73,10 +73,7 @@ def run_missing(sweep: Sweep, setting: Setting, args: argparse.Namespace, stop_a
 
 def quick(args: argparse.Namespace, stop_at: float) -> int:
     """Check directions; 1 if one of them is wrong."""
-    found = check_direction(args.jobs, args.steps or STEPS, stop_at)
-    for statement, holds in found:
-        print(f"{'ok' if holds else 'WRONG'}: {statement}")
-    return 0 if all(holds for _, holds in found) else 1
+    return report(check_direction(args.jobs, args.steps or STEPS, stop_at))
 
 
 def parse_args() -> argparse.Namespace:

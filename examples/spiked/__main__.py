@@ -20,14 +20,14 @@ from examples.spiked.page import oracle, provenance, results, verdict
 from examples.spiked.quick import check_direction
 from examples.spiked.study import FULL, run
 from examples.weight_rules.record import Record
-from examples.which_sae.page import fill
+from examples.which_sae.page import fill, report
 
 
 def main() -> int:
     """Run what is not there yet, and print the tables."""
     args = parse_args()
     if args.quick:
-        return quick()
+        return report(check_direction())
     record = Record(args.output, FULL, describe("one by one", 1, "cpu", args.commit))
     done = {(one["case"], one["seed"]) for one in record.runs}
     size = "wide" if args.wide else ""
@@ -46,14 +46,6 @@ def main() -> int:
     if args.page is not None:
         fill(args.page, tables)
     return 0
-
-
-def quick() -> int:
-    """Check directions; 1 if one of them is wrong."""
-    found = check_direction()
-    for statement, holds in found:
-        print(f"{'ok' if holds else 'WRONG'}: {statement}")
-    return 0 if all(holds for _, holds in found) else 1
 
 
 def parse_args() -> argparse.Namespace:

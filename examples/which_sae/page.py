@@ -55,3 +55,10 @@ def fill(page: Path, tables: dict[str, str]) -> None:
         before, rest = text.split(begin)
         text = f"{before}{begin}\n{content}\n{end}{rest.split(end)[1]}"
     page.write_text(text)
+
+
+def report(found: list[tuple[str, bool]]) -> int:
+    """Print what should hold and whether it does; return 1 if something does not."""
+    for statement, holds in found:
+        print(f"{'ok' if holds else 'WRONG'}: {statement}")
+    return 0 if all(holds for _, holds in found) else 1
