@@ -7,7 +7,7 @@ import sklearn_aensae
 
 ROOT = Path(sklearn_aensae.__file__).parent
 LAYERS = [
-    {"exceptions", "params", "recipes", "_docs", "_devices"},
+    {"exceptions", "params", "recipes", "_docs", "_devices", "_warnings"},
     {"kernels", "coding", "sources", "datasets", "testing"},
     {"llm"},
     {"metrics"},

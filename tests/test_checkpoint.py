@@ -148,8 +148,8 @@ def test_a_finished_fit_is_loaded_and_not_repeated(tmp_path, monkeypatch):
     first = make(L1SAE, tmp_path).fit(X)
     names = sorted(p.name for p in tmp_path.iterdir())
     assert names == ["step-0000000012", "step-0000000012-finished"]
-    monkeypatch.setattr("sklearn_aensae.estimators._base.begin", None)
-    monkeypatch.setattr(L1SAE, "_train", None)
+    monkeypatch.setattr("sklearn_aensae.estimators._fitting.begin", None)
+    monkeypatch.setattr("sklearn_aensae.estimators._fitting._train", None)
     again = make(L1SAE, tmp_path).fit(X)
     assert state_of(again) == state_of(first)
     np.testing.assert_array_equal(again.transform(X), first.transform(X))

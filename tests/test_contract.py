@@ -12,7 +12,7 @@ from scipy import sparse
 from sklearn.base import clone
 from skorch.callbacks import Callback
 
-from sklearn_aensae.estimators import _base, _build, _coding
+from sklearn_aensae.estimators import _build, _coding, _fitting
 
 pytestmark = pytest.mark.parametrize("cls", SAES)
 X = make_data()
@@ -249,7 +249,7 @@ def test_partial_fit_equals_fit_in_the_same_order(cls, monkeypatch):
     # Scaling and initial bias come from the first rows: let both see the same ones.
     monkeypatch.setattr(_build, "CALIBRATION_ROWS", 40)
     # Both end with the running thresholds, if any: only fit sets them by all rows in the end.
-    monkeypatch.setattr(_base, "calibrate", lambda estimator, source: None)
+    monkeypatch.setattr(_fitting, "calibrate", lambda estimator, source: None)
     params = {"shuffle": False, "batch_size": 20, "max_steps": 6, "dead_window": 60}
     whole, parts = quick(cls, **params).fit(*given(cls, X)), quick(cls, **params)
     for start in range(0, len(X), 40):

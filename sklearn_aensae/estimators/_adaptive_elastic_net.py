@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Annotated
 
 from sklearn_aensae.estimators._adaptive_lasso import AdaptiveLassoSAE
-from sklearn_aensae.estimators._build import Plan
+from sklearn_aensae.estimators._plan import Plan
 from sklearn_aensae.objective import Term
 from sklearn_aensae.objective.penalties import L2
 from sklearn_aensae.params import AtLeast

@@ -6,8 +6,8 @@ from typing import Annotated
 import numpy as np
 from numpy.typing import NDArray
 
-from sklearn_aensae.estimators._build import Plan
 from sklearn_aensae.estimators._l1 import L1SAE
+from sklearn_aensae.estimators._plan import Plan
 from sklearn_aensae.objective import Term
 from sklearn_aensae.objective.penalties import AdaptiveL1
 from sklearn_aensae.objective.penalties.adaptive_l1 import CAPS, REFERENCES, STATISTICS

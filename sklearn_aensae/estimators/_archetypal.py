@@ -5,6 +5,7 @@ from typing import Annotated, ClassVar
 
 from sklearn_aensae.estimators import _build
 from sklearn_aensae.estimators._fitted import to_array
+from sklearn_aensae.estimators._plan import Plan
 from sklearn_aensae.estimators._topk import TopKSAE
 from sklearn_aensae.modules.decoders import ArchetypalDecoder
 from sklearn_aensae.params import AtLeast, OneOf
@@ -82,7 +83,7 @@ class ArchetypalSAE(TopKSAE):
     candidates: Annotated[str, OneOf("kmeans", "rows")] = "kmeans"
     delta: Annotated[float, AtLeast(0, real=True)] = 1.0
 
-    def _make_decoder(self, plan: _build.Plan) -> ArchetypalDecoder:
+    def _make_decoder(self, plan: Plan) -> ArchetypalDecoder:
         n_candidates = min(self.n_candidates, plan.n_samples, _build.CALIBRATION_ROWS)
         return ArchetypalDecoder(
             plan.n_features, plan.n_components, n_candidates, self.delta, self.candidates

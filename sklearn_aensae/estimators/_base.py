@@ -1,7 +1,6 @@
 """The estimator surface that every sparse autoencoder shares."""
 
 import os
-import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -10,22 +9,20 @@ from typing import Annotated, Any, ClassVar, Self
 import numpy as np
 import torch
 from sklearn.base import BaseEstimator
-from sklearn.utils import Tags, check_random_state
+from sklearn.utils import Tags
 from skorch.callbacks import Callback
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from sklearn_aensae._devices import resolve_device
 from sklearn_aensae._docs import splice
-from sklearn_aensae.estimators import _files
-from sklearn_aensae.estimators._build import Plan, begin, calibrate, plan_length
+from sklearn_aensae.estimators import _fitting
 from sklearn_aensae.estimators._domains import CALLBACKS, DEVICE, OPTIMIZER, PATH
+from sklearn_aensae.estimators._files import PersistenceMixin
 from sklearn_aensae.estimators._fitted import write_fitted
+from sklearn_aensae.estimators._plan import Plan
 from sklearn_aensae.estimators._refitting import RefittingMixin
 from sklearn_aensae.estimators._transforming import TransformingMixin
 from sklearn_aensae.estimators._validation import validate_X
-from sklearn_aensae.exceptions import TrainingInterruptedWarning
-from sklearn_aensae.io._checkpoints import Checkpoints
 from sklearn_aensae.kernels import PRECISIONS, Codes
 from sklearn_aensae.modules import Autoencoder
 from sklearn_aensae.modules.activations import Activation
@@ -34,11 +31,9 @@ from sklearn_aensae.modules.encoder import LinearEncoder
 from sklearn_aensae.modules.initialization import INITIALIZATIONS
 from sklearn_aensae.objective import Term
 from sklearn_aensae.objective.reconstruction import MSE
-from sklearn_aensae.params import AtLeast, Boolean, InRange, Length, OneOf, Size, validate_params
+from sklearn_aensae.params import AtLeast, Boolean, InRange, Length, OneOf, Size
 from sklearn_aensae.sources import Source, as_source
 from sklearn_aensae.sources.scaling import SCALINGS
-from sklearn_aensae.training import Batches
-from sklearn_aensae.training.checkpoint import attached
 
 __all__ = ["BaseSAE"]
 
@@ -47,7 +42,7 @@ __all__ = ["BaseSAE"]
 class BaseSAE(
     TransformingMixin,
     RefittingMixin,
-    _files.PersistenceMixin,
+    PersistenceMixin,
     BaseEstimator,
     ABC,
 ):
@@ -200,21 +195,8 @@ class BaseSAE(
         CheckpointWarning
             If the newest checkpoint is damaged; the one before is used.
         """
-        validate_params(self)
-        device, dtype = resolve_device(self.device), getattr(torch, self.dtype)
-        source = self._make_source(X, y, device, dtype, reset=True)
-        self._check_source(source)
-        self._seed = int(check_random_state(self.random_state).randint(2**31 - 1))
-        saved = _files.open_checkpoints(self, source)
-        source, validation = source.split(self.validation_fraction, self._seed)
-        n_steps, n_epochs = plan_length(self, source)
-        if saved is None or not saved.restore(source.device):
-            begin(self, source, n_steps=n_steps)
-        elif saved.finished:
-            return self
-        n_epochs -= len(self.net_.history)
-        endless = source.n_samples is None
-        return self._train(source, validation, n_epochs, saved, repeat=endless, calibrated=True)
+        _fitting.fit(self, X, y)
+        return self
 
     def partial_fit(self, X: Any, y: Any = None) -> Self:
         """Train for one pass over `X`, a stream included, going on from where the last call ended.
@@ -241,81 +223,8 @@ class BaseSAE(
         ValueError, TypeError, DivergenceError
             As in `fit`.
         """
-        validate_params(self)
-        _files.refuse_checkpoints(self)
-        if not hasattr(self, "net_"):
-            device, dtype = resolve_device(self.device), getattr(torch, self.dtype)
-            source = self._make_source(X, y, device, dtype, reset=True)
-            self._seed = int(check_random_state(self.random_state).randint(2**31 - 1))
-            begin(self, source, n_steps=self.max_steps)
-            return self._train(source, None, n_epochs=1)
-        dtype = self.net_.module_.decoder.bias.dtype
-        source = self._make_source(X, y, self.net_.device, dtype, reset=False)
-        if self.max_steps is not None and self.net_.n_steps_ >= self.max_steps:
-            warnings.warn(
-                f"partial_fit learns nothing more: it has taken all max_steps={self.max_steps} "
-                "steps.",
-                stacklevel=2,
-            )
-            return self
-        return self._train(source, None, n_epochs=1)
-
-    # How it is done ----------------------------------------------------------------------
-
-    def _train(
-        self,
-        source: Source,
-        validation: Source | None,
-        n_epochs: int,
-        saved: Checkpoints | None = None,
-        *,
-        repeat: bool = False,
-        calibrated: bool = False,
-    ) -> Self:
-        """Run the net and write down what it has learned, whatever stops it."""
-        net = self.net_
-        batches = Batches(
-            source,
-            self._scaling,
-            self.batch_size,
-            seed=self._seed if self.shuffle else None,
-            first_epoch=len(net.history),
-            skip=net.running_["n_batches"],
-            n_steps=None if self.max_steps is None else self.max_steps - net.n_steps_,
-            repeat=repeat,
-        )
-        held_out = None
-        if validation is not None:
-            held_out = Batches(validation, self._scaling, self.batch_size)
-        try:
-            with attached(net, saved and saved.callback()):
-                net.partial_fit(batches, held_out, epochs=n_epochs)
-            if calibrated:
-                calibrate(self, source)
-        finally:
-            batches.close()
-            if held_out is not None:
-                held_out.close()
-            self._write_fitted()
-        if calibrated and not net.interrupted_:
-            try:
-                self._polish(source)
-            except KeyboardInterrupt:
-                net.interrupted_ = True
-        if saved is not None and not net.interrupted_:
-            saved.write(net, finished=True)
-        self._report_interruption()
+        _fitting.partial_fit(self, X, y)
         return self
-
-    def _report_interruption(self) -> None:
-        """Warn the caller of `fit` if it was stopped early."""
-        if self.net_.interrupted_:
-            warnings.warn(
-                f"Training was interrupted after {self.n_steps_} steps; the estimator holds what "
-                "it has learned so far.",
-                TrainingInterruptedWarning,
-                stacklevel=4,
-            )
 
     @property
     def _n_features_out(self) -> int:

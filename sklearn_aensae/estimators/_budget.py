@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Annotated
 
-from sklearn_aensae.estimators._build import Plan
+from sklearn_aensae.estimators._plan import Plan
 from sklearn_aensae.estimators._reviving import RevivingSAE
 from sklearn_aensae.objective import Term
 from sklearn_aensae.objective.reconstruction import MSE

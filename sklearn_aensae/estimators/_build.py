@@ -1,16 +1,13 @@
 """From an estimator's parameters to a net that is ready to train: the one place of assembly."""
 
-import math
-from dataclasses import dataclass
 from functools import partial
-from numbers import Integral
 from typing import TYPE_CHECKING, Any
 
 import torch
 from skorch.callbacks import Callback, LRScheduler
 from torch import Tensor
 
-from sklearn_aensae.kernels import Workspace, matmul_precision
+from sklearn_aensae.estimators._plan import OPEN_END, Plan, count_components
 from sklearn_aensae.modules import Autoencoder
 from sklearn_aensae.modules.initialization import initialize_
 from sklearn_aensae.objective import Objective, Term
@@ -23,14 +20,10 @@ if TYPE_CHECKING:
 __all__ = [
     "CALIBRATION_ROWS",
     "OPTIMIZERS",
-    "Plan",
     "assemble",
     "begin",
-    "calibrate",
     "draw_sample",
     "make_module",
-    "needs_calibration",
-    "plan_length",
 ]
 
 OPTIMIZERS: dict[str, Any] = {
@@ -44,68 +37,6 @@ CALIBRATION_ROWS = 32_768
 
 DENSITY_SHARE = 0.05
 """Share of training over which densities are counted: codes get sparser until the end."""
-
-OPEN_END = 1_000
-"""Steps to which shares of training refer when nobody knows how long training will be."""
-
-
-@dataclass(frozen=True)
-class Plan:
-    """Sizes of the problem and length of training, as the hooks of a variant see them.
-
-    Parameters
-    ----------
-    n_features, n_components : int
-        Sizes of input and code.
-    n_samples : int
-        Training rows per epoch; of a stream, in 1,000 batches or in all if there will be fewer.
-    n_steps : int or None
-        Planned optimiser steps; None if training has an open end.
-    variance : float
-        Mean squared deviation of what is to be reconstructed, scaled, from its mean, over rows and
-        features.
-    n_targets : int, default=0
-        Size of the targets, if those are to be reconstructed and not the input.
-    """
-
-    n_features: int
-    n_components: int
-    n_samples: int
-    n_steps: int | None
-    variance: float
-    n_targets: int = 0
-
-    @property
-    def n_outputs(self) -> int:
-        """Size of what is to be reconstructed."""
-        return self.n_targets or self.n_features
-
-    def steps(self, length: float) -> int:
-        """Return a phase in steps: an int as it is, a float as a share of training."""
-        if isinstance(length, Integral):
-            return int(length)
-        return round(length * (OPEN_END if self.n_steps is None else self.n_steps))
-
-    def samples(self, window: float) -> int:
-        """Return a window in samples: an int as it is, a float as a number of epochs."""
-        return (
-            int(window) if isinstance(window, Integral) else max(1, round(window * self.n_samples))
-        )
-
-
-def plan_length(estimator: "BaseSAE", source: Source) -> tuple[int, int]:
-    """Optimiser steps of a `fit`, and the epochs they take; all passes over a stream are one."""
-    max_steps: int | None = estimator.max_steps
-    if source.n_samples is not None:
-        steps_per_epoch = math.ceil(source.n_samples / estimator.batch_size)
-        n_steps = max_steps or estimator.max_epochs * steps_per_epoch
-        return n_steps, math.ceil(n_steps / steps_per_epoch)
-    if max_steps is None:
-        raise ValueError(
-            "X is a stream of unknown length, so fit needs max_steps for its schedules; "
-            "partial_fit takes one pass over a stream without it."
-        )
-    return max_steps, 1
 
 
 def draw_sample(estimator: "BaseSAE", source: Source) -> Tensor:
@@ -142,7 +73,7 @@ def begin(
     sample, wanted = estimator._scaling.prepare_(sample, source.n_targets)
     plan = Plan(
         n_features=source.n_features,
-        n_components=_count_components(estimator, source.n_features),
+        n_components=count_components(estimator, source.n_features),
         n_samples=source.n_samples or min(n_steps or OPEN_END, OPEN_END) * estimator.batch_size,
         n_steps=n_steps,
         variance=float((wanted - wanted.mean(0)).square().mean()) or 1.0,
@@ -214,18 +145,6 @@ def _check_scaling(estimator: "BaseSAE") -> None:
         )
 
 
-def _count_components(estimator: "BaseSAE", n_features: int) -> int:
-    """Return the number of components, from a count or an expansion factor."""
-    size = estimator.n_components
-    count = size if isinstance(size, Integral) else round(size * n_features)
-    if count < 1:
-        raise ValueError(
-            f"n_components={size} times {n_features} features is less than one component; use a "
-            "larger factor, or an int for an absolute number."
-        )
-    return int(count)
-
-
 def make_module(estimator: "BaseSAE", plan: Plan) -> Autoencoder:
     """Return the autoencoder on the CPU, with weights yet to be filled in."""
     module = Autoencoder(
@@ -239,27 +158,6 @@ def make_module(estimator: "BaseSAE", plan: Plan) -> Autoencoder:
         estimator.batch_size, plan.n_samples
     )
     return module
-
-
-def needs_calibration(estimator: "BaseSAE", source: Source) -> bool:
-    """Whether thresholds are to be set after training.
-
-    A stream that has ended gives no rows: the running thresholds of its batches then stay.
-    """
-    return estimator.net_.module_.activation.is_calibrated and source.n_samples is not None
-
-
-def calibrate(estimator: "BaseSAE", source: Source, sample: Tensor | None = None) -> None:
-    """Set the thresholds of a batch-wise activation, if it has any, by rows it was trained on.
-
-    The rows are drawn, unless they are given in memory that may be changed.
-    """
-    if not needs_calibration(estimator, source):
-        return
-    sample = source.sample(CALIBRATION_ROWS, estimator._seed) if sample is None else sample
-    with Workspace().step(), matmul_precision(estimator.matmul_precision):
-        x = estimator._scaling.prepare_(sample, source.n_targets)[0]
-        estimator.net_.module_.calibrate(x)
 
 
 def _take_over_weights(module: Autoencoder, previous: Autoencoder) -> None:

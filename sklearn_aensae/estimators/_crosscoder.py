@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils.validation import check_is_fitted
 
-from sklearn_aensae.estimators._build import Plan
 from sklearn_aensae.estimators._decoder_norm_l1 import DecoderNormL1SAE
 from sklearn_aensae.estimators._layers import PARTS
+from sklearn_aensae.estimators._plan import Plan
 from sklearn_aensae.objective import Term
 from sklearn_aensae.objective.penalties import DecoderNormL1
 from sklearn_aensae.params import Where

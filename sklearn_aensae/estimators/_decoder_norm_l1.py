@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
-from sklearn_aensae.estimators._build import Plan
 from sklearn_aensae.estimators._penalised import PenalisedSAE
+from sklearn_aensae.estimators._plan import Plan
 from sklearn_aensae.modules.decoders import FreeDecoder
 from sklearn_aensae.modules.encoder import LinearEncoder
 from sklearn_aensae.objective import Term

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from typing import Annotated
 
-from sklearn_aensae.estimators._build import Plan
 from sklearn_aensae.estimators._l1 import L1SAE
+from sklearn_aensae.estimators._plan import Plan
 from sklearn_aensae.objective import Term
 from sklearn_aensae.objective.penalties import L2
 from sklearn_aensae.params import AtLeast

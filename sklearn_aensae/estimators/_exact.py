@@ -1,7 +1,6 @@
 """What estimators share whose exact codes are the solution of a convex problem."""
 
 import copy
-import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated, Any, Self
@@ -14,6 +13,7 @@ from torch import Tensor
 from torch.nn import functional
 from tqdm.auto import tqdm
 
+from sklearn_aensae._warnings import warn
 from sklearn_aensae.coding import Coding, debias, solve
 from sklearn_aensae.estimators import _coding
 from sklearn_aensae.estimators._fitted import read_module
@@ -193,11 +193,10 @@ def _warn(gaps: Tensor, tol: float) -> None:
     """Say so if some rows are not solved."""
     if n_open := int((gaps > tol).sum()):
         hint = "; dtype='float64' takes them further" if tol == TOLERANCES[torch.float32] else ""
-        warnings.warn(
+        warn(
             f"The codes of {n_open} of {len(gaps)} rows have a relative duality gap above {tol:g}, "
             f"up to {float(gaps.max()):.2g}{hint}.",
             ConvergenceWarning,
-            stacklevel=2,
         )
 
 

@@ -1,10 +1,10 @@
 """Feature Choice sparse autoencoder."""
 
-import warnings
 from dataclasses import dataclass
 
-from sklearn_aensae.estimators._build import Plan
+from sklearn_aensae._warnings import warn
 from sklearn_aensae.estimators._mutual_choice import MutualChoiceSAE
+from sklearn_aensae.estimators._plan import Plan
 from sklearn_aensae.modules.activations import Activation, FeatureChoice
 
 __all__ = ["FeatureChoiceSAE"]
@@ -71,9 +71,8 @@ class FeatureChoiceSAE(MutualChoiceSAE):
     def _check_plan(self, plan: Plan) -> None:
         least = self.batch_size * float(self._densities(plan.n_components)[-1])
         if least < 1:
-            warnings.warn(
+            warn(
                 f"the rarest of {plan.n_components} components have a quota of {least:.2g} codes "
                 f"per batch: with less than one, they are silent in some batches. A larger "
                 f"batch_size ({self.batch_size}), a larger k ({self.k}) or fewer components help.",
-                stacklevel=4,
             )

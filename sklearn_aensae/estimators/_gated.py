@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 from typing import Annotated
 
-from sklearn_aensae.estimators._build import Plan
 from sklearn_aensae.estimators._fitted import in_input_units, to_array
 from sklearn_aensae.estimators._penalised import PenalisedSAE
+from sklearn_aensae.estimators._plan import Plan
 from sklearn_aensae.modules.activations import Activation, Gated
 from sklearn_aensae.objective import Term
 from sklearn_aensae.objective.penalties import GateSum

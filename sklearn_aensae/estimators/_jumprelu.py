@@ -5,7 +5,7 @@ from typing import Annotated, ClassVar
 
 from skorch.callbacks import Callback
 
-from sklearn_aensae.estimators._build import Plan
+from sklearn_aensae.estimators._plan import Plan
 from sklearn_aensae.estimators._reviving import RevivingSAE
 from sklearn_aensae.modules.activations import Activation, JumpReLU
 from sklearn_aensae.objective import Term

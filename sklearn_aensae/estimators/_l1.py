@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
-from sklearn_aensae.estimators._build import Plan
 from sklearn_aensae.estimators._exact import ExactCodingSAE
+from sklearn_aensae.estimators._plan import Plan
 from sklearn_aensae.objective import Term
 from sklearn_aensae.objective.penalties import L1
 

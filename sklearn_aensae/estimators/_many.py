@@ -1,27 +1,21 @@
 """Several estimators fitted in one pass over the data."""
 
-import warnings
 from collections.abc import Iterable, Sequence
 from typing import Any
 
 import torch
-from sklearn.utils import check_random_state
 
 from sklearn_aensae._devices import resolve_device
+from sklearn_aensae._warnings import warn
 from sklearn_aensae.estimators._base import BaseSAE
-from sklearn_aensae.estimators._build import (
-    CALIBRATION_ROWS,
-    begin,
-    calibrate,
-    draw_sample,
-    needs_calibration,
-    plan_length,
-)
+from sklearn_aensae.estimators._build import CALIBRATION_ROWS, begin, draw_sample
+from sklearn_aensae.estimators._fitting import calibrate, draw_seed, needs_calibration
 from sklearn_aensae.estimators._many_validation import (
     check_sources,
     check_together,
     take_over_inputs,
 )
+from sklearn_aensae.estimators._plan import plan_length
 from sklearn_aensae.exceptions import DivergenceError, TrainingInterruptedWarning
 from sklearn_aensae.sources import Source
 from sklearn_aensae.training import Batches, Lockstep
@@ -90,7 +84,7 @@ def fit_many(estimators: Iterable[BaseSAE], X: Any, y: Any = None) -> list[BaseS
     check_sources(saes, source)
     for sae in saes:
         sae._check_source(source)
-    seed = int(check_random_state(first.random_state).randint(2**31 - 1))
+    seed = draw_seed(first)
     for sae in saes:
         sae._seed = seed
         take_over_inputs(sae, first)
@@ -149,11 +143,10 @@ def _report(lockstep: Lockstep, saes: Sequence[BaseSAE]) -> None:
     """Say what has stopped training before its end."""
     if lockstep.interrupted_:
         n_steps = max(sae.n_steps_ for sae in saes)
-        warnings.warn(
+        warn(
             f"Training was interrupted after {n_steps} steps; the {len(saes)} estimators hold what "
             "they have learned so far.",
             TrainingInterruptedWarning,
-            stacklevel=4,
         )
     for i, error in sorted(lockstep.errors_.items()):
         raise DivergenceError(f"estimators[{i}] of {len(saes)}: {error}") from error

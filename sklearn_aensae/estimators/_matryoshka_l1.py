@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass
 
-from sklearn_aensae.estimators._build import Plan
 from sklearn_aensae.estimators._nested import NestedSAE
 from sklearn_aensae.estimators._penalised import PenalisedSAE
+from sklearn_aensae.estimators._plan import Plan
 from sklearn_aensae.objective import Term
 from sklearn_aensae.objective.penalties import NestedL1
 

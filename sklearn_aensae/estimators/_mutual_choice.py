@@ -7,7 +7,7 @@ from torch import Tensor
 
 from sklearn_aensae.dead_features import AuxZipf
 from sklearn_aensae.estimators._batch_topk import BatchTopKSAE
-from sklearn_aensae.estimators._build import Plan
+from sklearn_aensae.estimators._plan import Plan
 from sklearn_aensae.modules.zipf import zipf_densities
 from sklearn_aensae.objective import Term
 from sklearn_aensae.params import AtLeast, InRange, OneOf

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import numpy as np
 
 from sklearn_aensae.estimators._base import BaseSAE
-from sklearn_aensae.estimators._build import Plan
+from sklearn_aensae.estimators._plan import Plan
 from sklearn_aensae.objective import Term
 from sklearn_aensae.objective.reconstruction import Nested
 from sklearn_aensae.params import AtLeast, Boolean, Where

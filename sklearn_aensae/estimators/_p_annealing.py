@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from typing import Annotated, ClassVar
 
-from sklearn_aensae.estimators._build import Plan
 from sklearn_aensae.estimators._penalised import PenalisedSAE
+from sklearn_aensae.estimators._plan import Plan
 from sklearn_aensae.objective import Term
 from sklearn_aensae.objective.penalties import AnnealedLp
 from sklearn_aensae.params import AtLeast, InRange, Length

@@ -11,8 +11,8 @@ from scipy import sparse
 from sklearn.utils.validation import check_is_fitted
 
 from sklearn_aensae.estimators._base import BaseSAE
-from sklearn_aensae.estimators._build import Plan
 from sklearn_aensae.estimators._fitted import to_array
+from sklearn_aensae.estimators._plan import Plan
 from sklearn_aensae.modules.decoders import PolynomialDecoder
 from sklearn_aensae.params import AtLeast, OneOf, Where
 

@@ -7,7 +7,7 @@ from skorch.callbacks import Callback
 
 from sklearn_aensae.dead_features import AuxK, Ghost, PreActivation
 from sklearn_aensae.estimators._base import BaseSAE
-from sklearn_aensae.estimators._build import Plan
+from sklearn_aensae.estimators._plan import Plan
 from sklearn_aensae.objective import Term
 from sklearn_aensae.params import AtLeast
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Annotated
 
 from sklearn_aensae.estimators._budget import BudgetSAE
-from sklearn_aensae.estimators._build import Plan
+from sklearn_aensae.estimators._plan import Plan
 from sklearn_aensae.modules.activations import Activation, MultiTopK, TopK
 from sklearn_aensae.objective import Term
 from sklearn_aensae.objective.reconstruction import Wider

@@ -5,8 +5,8 @@ from typing import Annotated
 
 from torch import nn
 
-from sklearn_aensae.estimators._build import Plan
 from sklearn_aensae.estimators._fitted import read_module, to_array
+from sklearn_aensae.estimators._plan import Plan
 from sklearn_aensae.estimators._targets import TargetedSAE
 from sklearn_aensae.estimators._topk import TopKSAE
 from sklearn_aensae.modules.encoder import LinearEncoder

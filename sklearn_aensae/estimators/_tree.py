@@ -9,8 +9,8 @@ from skorch.callbacks import Callback
 
 from sklearn_aensae.dead_features import LayerAuxK
 from sklearn_aensae.estimators._budget import BudgetSAE
-from sklearn_aensae.estimators._build import Plan
 from sklearn_aensae.estimators._layers import LAYERS, PARTS, cut
+from sklearn_aensae.estimators._plan import Plan
 from sklearn_aensae.modules.activations import Tree
 from sklearn_aensae.objective import Term
 from sklearn_aensae.objective.reconstruction import Nested

@@ -2,10 +2,10 @@
 
 import re
 import shutil
-import warnings
 from pathlib import Path
 from typing import Any
 
+from sklearn_aensae._warnings import warn
 from sklearn_aensae.exceptions import CheckpointWarning, LoadError
 from sklearn_aensae.io._folder import read_folder, sync, write_folder
 
@@ -53,11 +53,10 @@ class CheckpointFolder:
                 self.damaged.add(name)
                 continue
             if reasons:
-                warnings.warn(
+                warn(
                     f"Training goes on from {self.path / name}, as what is newer cannot be used: "
                     f"{' '.join(reasons)}",
                     CheckpointWarning,
-                    stacklevel=5,
                 )
             return content
         if reasons:

@@ -1,13 +1,13 @@
 """Saving an estimator to a folder and loading it: data only, no code."""
 
 import os
-import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from sklearn_aensae._devices import resolve_device
+from sklearn_aensae._warnings import warn
 from sklearn_aensae.exceptions import LoadError
 from sklearn_aensae.io._classes import find_class
 from sklearn_aensae.io._folder import DOCUMENT, read_folder, write_folder
@@ -27,10 +27,9 @@ def save(estimator: "BaseSAE", path: str | os.PathLike[str], *, optimizer: bool 
     write_folder(Path(path), content)
     if estimator.callbacks:
         names = ", ".join(type(callback).__name__ for callback in estimator.callbacks)
-        warnings.warn(
+        warn(
             f"Saved without callbacks ({names}): files hold data and not code. Set them again "
             "after loading, if you train further.",
-            stacklevel=3,
         )
 
 

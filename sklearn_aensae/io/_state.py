@@ -58,7 +58,8 @@ def restore_net(estimator: "BaseSAE", content: Mapping[str, Any], device: str) -
     LoadError
         If tensors do not fit the estimator.
     """
-    from sklearn_aensae.estimators._build import Plan, assemble, make_module
+    from sklearn_aensae.estimators._build import assemble, make_module
+    from sklearn_aensae.estimators._plan import Plan
 
     plan = Plan(**content["plan"])
     trained_with = estimator.get_params(deep=False) | from_plain(content["trained_with"])

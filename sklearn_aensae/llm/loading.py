@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -13,6 +12,7 @@ from typing import Any
 from torch import nn
 
 from sklearn_aensae._devices import resolve_device
+from sklearn_aensae._warnings import warn
 from sklearn_aensae.llm.blocks import check_layers, find_blocks
 from sklearn_aensae.llm.errors import explained
 
@@ -103,10 +103,9 @@ class LanguageModel:
                 output_loading_info=True,
             )
         if report["missing_keys"]:
-            warnings.warn(
+            warn(
                 f"The checkpoint {self.source!r} has no weights for "
                 f"{sorted(report['missing_keys'])}: these are random.",
-                stacklevel=2,
             )
         return network.to(device)
 

@@ -1,11 +1,12 @@
 """Refit rule that picks the best explained variance among the models that are sparse enough."""
 
-import warnings
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
 import numpy as np
+
+from sklearn_aensae._warnings import warn
 
 __all__ = ["best_explained_variance_at_l0"]
 
@@ -63,10 +64,9 @@ def _best_index(cv_results: Mapping[str, Any], max_l0: float) -> int:
         raise ValueError("Every candidate's fit failed: there is no L0 to choose by.")
     if not np.any(mean_l0 <= max_l0):
         # Not an error: it would throw away the results of a search that may have taken hours.
-        warnings.warn(
+        warn(
             f"No candidate has a mean L0 of at most {max_l0}; the sparsest, with "
             f"{np.nanmin(mean_l0):.4g}, is taken. Widen the grid or allow more.",
-            stacklevel=2,
         )
         return int(np.nanargmin(mean_l0))
     return int(np.nanargmax(np.where(mean_l0 <= max_l0, variance, -np.inf)))

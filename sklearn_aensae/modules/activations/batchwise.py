@@ -1,6 +1,5 @@
 """Rules that look at a whole batch in training, and at calibrated thresholds for single rows."""
 
-import warnings
 from abc import abstractmethod
 from typing import Any, ClassVar
 
@@ -8,6 +7,7 @@ import torch
 from torch import Tensor
 
 from sklearn_aensae import _devices
+from sklearn_aensae._warnings import warn
 from sklearn_aensae.kernels import (
     Codes,
     Pattern,
@@ -150,11 +150,10 @@ class Batchwise(Activation):
         n_overflowing = int(self.n_overflowing)
         self.n_overflowing.zero_()
         if n_overflowing:
-            warnings.warn(
+            warn(
                 f"In {n_overflowing} rows since the last log row all {self.n_candidates} "
                 "candidates were active, and more might have been. From now on there are twice as "
                 "many.",
-                stacklevel=2,
             )
             self.n_candidates *= 2
 

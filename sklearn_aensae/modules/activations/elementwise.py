@@ -1,7 +1,6 @@
 """Activations of each pre-code by itself: dense while many are active, sparse from then on."""
 
 import math
-import warnings
 from typing import Any
 
 import torch
@@ -9,6 +8,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from sklearn_aensae import _devices
+from sklearn_aensae._warnings import warn
 from sklearn_aensae.kernels import (
     ActiveCodes,
     Codes,
@@ -140,11 +140,10 @@ class Elementwise(Activation):
         self.most_active.zero_()
         self.n_overflowing.zero_()
         if n_overflowing:
-            warnings.warn(
+            warn(
                 f"{n_overflowing} rows since the last log row had at least {self.capacity} active "
                 "components, more than there was room for: the smallest of their codes were left "
                 "out. The next steps are dense.",
-                stacklevel=2,
             )
         room = 8 * max(1, math.ceil(MARGIN * most / 8))
         many = room >= BREAK_EVEN * self.n_components

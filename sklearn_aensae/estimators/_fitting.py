@@ -1,0 +1,160 @@
+"""Training as `fit` and `partial_fit` run it."""
+
+from typing import TYPE_CHECKING, Any
+
+import torch
+from sklearn.utils import check_random_state
+from torch import Tensor
+
+from sklearn_aensae._devices import resolve_device
+from sklearn_aensae._warnings import warn
+from sklearn_aensae.estimators import _files
+from sklearn_aensae.estimators._build import CALIBRATION_ROWS, begin
+from sklearn_aensae.estimators._plan import plan_length
+from sklearn_aensae.exceptions import TrainingInterruptedWarning
+from sklearn_aensae.io._checkpoints import Checkpoints
+from sklearn_aensae.kernels import Workspace, matmul_precision
+from sklearn_aensae.params import validate_params
+from sklearn_aensae.sources import Source
+from sklearn_aensae.training import Batches
+from sklearn_aensae.training.checkpoint import attached
+
+if TYPE_CHECKING:
+    from sklearn_aensae.estimators._base import BaseSAE
+
+__all__ = ["calibrate", "draw_seed", "fit", "needs_calibration", "partial_fit"]
+
+
+def fit(estimator: "BaseSAE", X: Any, y: Any) -> None:
+    """Train from the start, or from a checkpoint, to the end."""
+    validate_params(estimator)
+    device, dtype = resolve_device(estimator.device), getattr(torch, estimator.dtype)
+    source = estimator._make_source(X, y, device, dtype, reset=True)
+    estimator._check_source(source)
+    estimator._seed = draw_seed(estimator)
+    saved = _files.open_checkpoints(estimator, source)
+    source, validation = source.split(estimator.validation_fraction, estimator._seed)
+    n_steps, n_epochs = plan_length(estimator, source)
+    if saved is None or not saved.restore(source.device):
+        begin(estimator, source, n_steps=n_steps)
+    elif saved.finished:
+        return
+    n_epochs -= len(estimator.net_.history)
+    try:
+        _train(estimator, source, validation, n_epochs, saved, repeat=source.n_samples is None)
+        calibrate(estimator, source)
+    finally:
+        estimator._write_fitted()
+    if not estimator.net_.interrupted_:
+        _polish(estimator, source)
+    if saved is not None and not estimator.net_.interrupted_:
+        saved.write(estimator.net_, finished=True)
+    _report_interruption(estimator)
+
+
+def partial_fit(estimator: "BaseSAE", X: Any, y: Any) -> None:
+    """Train for one pass over some rows."""
+    validate_params(estimator)
+    _files.refuse_checkpoints(estimator)
+    if not hasattr(estimator, "net_"):
+        device, dtype = resolve_device(estimator.device), getattr(torch, estimator.dtype)
+        source = estimator._make_source(X, y, device, dtype, reset=True)
+        estimator._seed = draw_seed(estimator)
+        begin(estimator, source, n_steps=estimator.max_steps)
+    else:
+        dtype = estimator.net_.module_.decoder.bias.dtype
+        source = estimator._make_source(X, y, estimator.net_.device, dtype, reset=False)
+    steps_left = _steps_left(estimator)
+    if steps_left is not None and steps_left <= 0:
+        warn(
+            f"partial_fit learns nothing more: it has taken all max_steps={estimator.max_steps} "
+            "steps.",
+        )
+        return
+    try:
+        _train(estimator, source, None, n_epochs=1)
+    finally:
+        estimator._write_fitted()
+    _report_interruption(estimator)
+
+
+def draw_seed(estimator: "BaseSAE") -> int:
+    """Seed of everything that is drawn in one fit."""
+    return int(check_random_state(estimator.random_state).randint(2**31 - 1))
+
+
+def _steps_left(estimator: "BaseSAE") -> int | None:
+    """Count the steps that may still be taken; None if that is open."""
+    return None if estimator.max_steps is None else estimator.max_steps - estimator.net_.n_steps_
+
+
+def _train(
+    estimator: "BaseSAE",
+    source: Source,
+    validation: Source | None,
+    n_epochs: int,
+    saved: Checkpoints | None = None,
+    *,
+    repeat: bool = False,
+) -> None:
+    """Run the net from where it is."""
+    net, scaling = estimator.net_, estimator._scaling
+    batches = Batches(
+        source,
+        scaling,
+        estimator.batch_size,
+        seed=estimator._seed if estimator.shuffle else None,
+        first_epoch=len(net.history),
+        skip=net.running_["n_batches"],
+        n_steps=_steps_left(estimator),
+        repeat=repeat,
+    )
+    held_out = None
+    if validation is not None:
+        held_out = Batches(validation, scaling, estimator.batch_size)
+    try:
+        with attached(net, saved and saved.callback()):
+            net.partial_fit(batches, held_out, epochs=n_epochs)
+    finally:
+        batches.close()
+        if held_out is not None:
+            held_out.close()
+
+
+def needs_calibration(estimator: "BaseSAE", source: Source) -> bool:
+    """Whether thresholds are to be set after training.
+
+    A stream that has ended gives no rows: the running thresholds of its batches then stay.
+    """
+    return estimator.net_.module_.activation.is_calibrated and source.n_samples is not None
+
+
+def calibrate(estimator: "BaseSAE", source: Source, sample: Tensor | None = None) -> None:
+    """Set the thresholds of a batch-wise activation, if it has any, by rows it was trained on.
+
+    The rows are drawn, unless they are given in memory that may be changed.
+    """
+    if not needs_calibration(estimator, source):
+        return
+    sample = source.sample(CALIBRATION_ROWS, estimator._seed) if sample is None else sample
+    with Workspace().step(), matmul_precision(estimator.matmul_precision):
+        x = estimator._scaling.prepare_(sample, source.n_targets)[0]
+        estimator.net_.module_.calibrate(x)
+
+
+def _polish(estimator: "BaseSAE", source: Source) -> None:
+    """Improve what training has led to; Ctrl-C leaves what has been improved by then."""
+    try:
+        estimator._polish(source)
+    except KeyboardInterrupt:
+        estimator.net_.interrupted_ = True
+
+
+def _report_interruption(estimator: "BaseSAE") -> None:
+    """Warn the caller of the estimator's method if it was stopped early."""
+    if estimator.net_.interrupted_:
+        warn(
+            f"Training was interrupted after {estimator.n_steps_} steps; the estimator holds what "
+            "it has learned so far.",
+            TrainingInterruptedWarning,
+        )
