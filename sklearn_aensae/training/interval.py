@@ -51,18 +51,18 @@ class Interval:
         """Return the number of steps."""
         return len(self.values)
 
-    @torch.no_grad()
     def add(
         self, wanted: Tensor, output: SAEOutput, loss: Tensor, terms: dict[str, Tensor]
     ) -> None:
         """Take in one step: what was wanted, what came of it, its loss and the loss's terms."""
-        if len(self) % SAMPLE_STEPS == 0:
+        if len(self.values) % SAMPLE_STEPS == 0:
             self._sample(wanted[:SAMPLE_ROWS], output)
         self.names = ["loss", *terms]
         self.values.append((loss, *terms.values()))
-        self.n_rows.append(len(wanted))
+        self.n_rows.append(wanted.shape[0])
         self.n_sparse += output.codes.is_sparse
 
+    @torch.no_grad()
     def _sample(self, wanted: Tensor, output: SAEOutput) -> None:
         """Take in the L0 of a batch, and some of its rows with their reconstruction."""
         if self.shift is None or self.total is None:

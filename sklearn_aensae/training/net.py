@@ -127,9 +127,9 @@ class SAENet(NeuralNet):
         if self.interrupted_:
             raise KeyboardInterrupt
         step = step_fn(batch, **params)
-        step["loss"] = step["loss"].detach()
-        running["loss"] = running["loss"] + step["loss"] * len(batch[0])
-        running["n_rows"] += len(batch[0])
+        step["loss"], n_rows = step["loss"].detach(), batch[0].shape[0]
+        running["loss"] = running["loss"] + step["loss"] * n_rows
+        running["n_rows"] += n_rows
         running["n_batches"] += 1
         self.n_steps_ += training
         self.notify("on_batch_end", batch=batch, training=training, **step)
