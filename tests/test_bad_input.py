@@ -27,6 +27,7 @@ BAD_DATA = {
     "objects": (np.array([[{}, {}], [{}, {}]], dtype=object), r"dict"),
     "texts": (["some text", "more text"], r"holds text.*LLMActivationTransformer"),
     "one text": ("some text", r"holds text.*LLMActivationTransformer"),
+    "a function": (lambda: iter([X]), r"X is the function '<lambda>' and not what it returns"),
     "an array of texts": (np.array(["some text", "more text"]), r"holds text"),
 }
 
@@ -39,6 +40,14 @@ def test_bad_data(method, data, message):
         sae.fit(X)
     with pytest.raises((ValueError, TypeError), match=message):
         getattr(sae, method)(data)
+
+
+def test_a_stream_is_not_trained_on_only_to_be_refused():
+    sae, blocks = quick(L1SAE, max_steps=3), iter([X, X])
+    with pytest.raises(ValueError, match="fit_transform would have to read twice; call fit"):
+        sae.fit_transform(blocks)
+    assert len(list(blocks)) == 2
+    assert not hasattr(sae, "components_")
 
 
 @pytest.mark.parametrize("cls", SAES)

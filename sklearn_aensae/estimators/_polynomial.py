@@ -76,15 +76,15 @@ class PolynomialSAE(BaseSAE):
         Raises
         ------
         ValueError
-            If there are too few or too many components, or no such component.
+            If there are too few or too many components, or one that is no index of a component.
         """
         decoder = self._polynomial()
         order, n = len(decoder.maps), len(components)
         if not 2 <= n <= order:
             raise ValueError(f"interaction takes 2 to {order} components of this fit; got {n}.")
-        if not all(0 <= component < self.n_components_ for component in components):
+        if not all(AtLeast(0).accepts(one) and one < self.n_components_ for one in components):
             raise ValueError(
-                f"components must be in [0, {self.n_components_ - 1}]; got {components}."
+                f"components must be ints in [0, {self.n_components_ - 1}]; got {components}."
             )
         return to_array(decoder.interaction(components) * self.input_scale_ ** (n - 1))
 
@@ -117,13 +117,13 @@ class PolynomialSAE(BaseSAE):
         Raises
         ------
         ValueError
-            If `n` is less than 1 or the fit is linear (`order=1`).
+            If `n` is no int of at least 1, or the fit is linear (`order=1`).
         """
         decoder = self._polynomial()
         if decoder.is_linear:
             raise ValueError("top_interactions needs order=2 or 3; with order=1 there are none.")
-        if n < 1:
-            raise ValueError(f"n must be at least 1; got {n}.")
+        if not AtLeast(1).accepts(n):
+            raise ValueError(f"n must be an int >= 1; got {n!r}.")
         meetings = None if X is None else _Meetings(sparse.csr_array(self.transform(X)))
         alive = np.flatnonzero(self.feature_density_)
         pairs, strengths = np.empty((0, 2), dtype=np.int64), np.empty(0)

@@ -12,6 +12,7 @@ from sklearn_aensae.estimators._validation import (
     validate_features,
     validate_rows,
 )
+from sklearn_aensae.sources import is_stream
 
 if TYPE_CHECKING:
     from sklearn_aensae.estimators._base import BaseSAE
@@ -23,6 +24,33 @@ class TransformingMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
     """Adds `transform`, `inverse_transform`, `reconstruct` and `score`."""
 
     n_components_: int
+
+    def fit_transform(self, X: Any, y: Any = None, **fit_params: Any) -> Any:
+        """Train on `X` and return its codes: `fit(X, y).transform(X)`.
+
+        Parameters
+        ----------
+        X, y : as in `fit`
+            Rows that can be read twice: no stream.
+        **fit_params : dict
+            Passed to `fit`.
+
+        Returns
+        -------
+        codes : ndarray, Tensor or csr_array of shape (n_samples, n_components)
+            As `transform` returns them.
+
+        Raises
+        ------
+        ValueError, TypeError
+            As in `fit`; if `X` is a stream.
+        """
+        if is_stream(X):
+            raise ValueError(
+                "X is a stream, which fit_transform would have to read twice; call fit, then "
+                "transform on its blocks."
+            )
+        return super().fit_transform(X, y, **fit_params)
 
     def transform(self, X: Any, features: Any = None) -> Any:
         """Encode rows as sparse codes, each row independently of the others.

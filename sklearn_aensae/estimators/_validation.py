@@ -60,6 +60,11 @@ def validate_X(estimator: BaseEstimator, X: Any, *, reset: bool) -> Rows | Strea
     refuse_other_ranks(X)
     if isinstance(X, Tensor):
         return _validate_tensor(estimator, X, reset=reset)
+    if callable(X) and not hasattr(X, "__array__"):
+        raise TypeError(
+            f"X is the function {getattr(X, '__name__', X)!r} and not what it returns; call it, if "
+            "that is an array or an iterator over blocks."
+        )
     X = recognize(X)
     if isinstance(X, Stream | Shards):
         count_features(estimator, X.n_features, reset=reset)

@@ -23,6 +23,9 @@ BRANCH = 4
 SPARE = 4
 """Least size of the coarsest level, in multiples of k: below, finer levels do more work."""
 
+MOST_OCCUPIED = 0.25
+"""Share of eights with a true entry above which a second look at them is slower than one at all."""
+
 
 class Selected(NamedTuple):
     """Active entries of a block of rows, row by row."""
@@ -105,10 +108,25 @@ def select_above(block: Tensor, bound: Tensor | float) -> Selected:
         One for all or one per column.
     """
     n_rows, n_columns = block.shape
-    where = (block > bound).flatten().nonzero().flatten()
-    # Counting the few that were found is faster than summing the mask.
-    counts = torch.bincount(where // n_columns, minlength=n_rows)
+    where = _true_positions((block > bound).flatten())
+    bounds = torch.arange(0, (n_rows + 1) * n_columns, n_columns, device=block.device)
+    counts = torch.searchsorted(where, bounds).diff()
     return Selected(block.flatten()[where], where % n_columns, counts)
+
+
+def _true_positions(mask: Tensor) -> Tensor:
+    """Return where a flat mask is true, in ascending order, reading it eight entries at a time.
+
+    Where few are true, most eights are empty and this takes a quarter of the time of `nonzero`.
+    """
+    if mask.device.type != "cpu" or len(mask) % 8:
+        return mask.nonzero().flatten()
+    eights = mask.view(torch.int64)
+    occupied = eights.nonzero().flatten()
+    if len(occupied) > MOST_OCCUPIED * len(eights):
+        return mask.nonzero().flatten()
+    within = eights[occupied].view(torch.bool).nonzero().flatten()
+    return occupied[within >> 3].mul_(8).add_(within & 7)
 
 
 def without_padding(values: Tensor, columns: Tensor) -> Selected:

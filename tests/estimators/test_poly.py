@@ -120,12 +120,15 @@ def test_ranks_that_make_no_sense_are_refused(params, message):
 
 def test_components_that_do_not_exist_are_refused():
     sae = quick(PolySAE).fit(X)
-    with pytest.raises(ValueError, match=r"components must be in \[0, 23\]; got \(0, 24\)"):
+    with pytest.raises(ValueError, match=r"components must be ints in \[0, 23\]; got \(0, 24\)"):
         sae.interaction(0, 24)
     with pytest.raises(ValueError, match="interaction takes 2 to 3 components of this fit; got 1"):
         sae.interaction(0)
-    with pytest.raises(ValueError, match="n must be at least 1; got 0"):
-        sae.top_interactions(0)
+    with pytest.raises(ValueError, match=r"ints in \[0, 23\]; got \(1.9, 2\)"):
+        sae.interaction(1.9, 2)
+    for n in (0, 2.5):
+        with pytest.raises(ValueError, match=f"n must be an int >= 1; got {n}"):
+            sae.top_interactions(n)
 
 
 def test_warm_start_needs_the_same_decoder():

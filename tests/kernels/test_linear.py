@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from sklearn_aensae.kernels import Workspace, iter_pre_codes, linear, matmul_precision
+from sklearn_aensae.kernels import Workspace, iter_pre_codes, linear, matmul_precision, precision
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
@@ -35,3 +35,18 @@ def test_bfloat16_only_for_a_choice_and_only_if_allowed(monkeypatch):
     with matmul_precision("medium"):
         assert error() < 1e-3
         assert 1e-3 < error(for_choice=True) < 1e-2
+
+
+@pytest.mark.parametrize(("supported", "seconds", "fast"), [
+    (True, 0.4, True), (True, 0.9, False), (True, 2.0, False), (False, 0.4, False),
+])  # fmt: skip
+def test_a_processor_has_to_be_faster_at_bfloat16(supported, seconds, fast, monkeypatch):
+    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: supported)
+    times = {torch.bfloat16: seconds, torch.float32: 1.0}
+    monkeypatch.setattr(precision, "_seconds_of_a_product", times.get)
+    assert precision._has_fast_bfloat16.__wrapped__("cpu") is fast
+    assert precision._has_fast_bfloat16.__wrapped__("mps") is False
+
+
+def test_the_time_of_a_product_is_measured():
+    assert 0 < precision._seconds_of_a_product(torch.float32) < 10

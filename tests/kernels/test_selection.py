@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from sklearn_aensae.kernels import select_positive, select_top
+from sklearn_aensae.kernels import select_above, select_positive, select_top
 
 
 def rows_of(selected, n_rows):
@@ -38,6 +38,18 @@ def test_the_largest_entries_may_lie_anywhere():
         where = torch.arange(5) * stride
         block[0, where] = torch.arange(5.0) + 1
         assert sorted(select_top(block, 5).columns.tolist()) == where.tolist()
+
+
+@pytest.mark.parametrize("n_columns", [1, 8, 12, 64])
+@pytest.mark.parametrize("share", [0.0, 0.01, 0.04, 0.2, 1.0])
+def test_entries_above_a_bound_whatever_their_share(n_columns, share):
+    block = torch.rand(30, n_columns, generator=torch.Generator().manual_seed(n_columns)) - share
+    bound = torch.linspace(-0.01, 0, n_columns)
+    selected = select_above(-block, bound)
+    rows, columns = np.nonzero((-block > bound).numpy())
+    np.testing.assert_array_equal(selected.columns, columns)
+    np.testing.assert_array_equal(selected.values, -block[rows, columns])
+    np.testing.assert_array_equal(selected.counts, np.bincount(rows, minlength=30))
 
 
 def test_positive_entries():
