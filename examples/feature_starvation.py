@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from examples.which_sae.page import fill
+from examples.studies.page import fill
 
 ROOT = Path(__file__).parents[1]
 DATA, PAGE = ROOT / "docs" / "data", ROOT / "docs" / "feature_starvation.md"

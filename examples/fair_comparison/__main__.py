@@ -28,25 +28,21 @@ from examples.fair_comparison.page import provenance, tables
 from examples.fair_comparison.problems import DATA, LM_BUDGET, SPIKED_BUDGET
 from examples.fair_comparison.quick import check_direction
 from examples.fair_comparison.study import compare
-from examples.reproduce_paper.record import describe
-from examples.weight_rules.record import Record
-from examples.which_sae.page import fill, report
+from examples.studies.page import fill, report
+from examples.studies.record import Record, describe
 from examples.which_sae.study import SEEDS
 
 
-class Setting:
-    """What is the same for all runs."""
-
-    def as_json(self) -> dict[str, Any]:
-        """Return it as JSON holds it."""
-        return {
-            "spiked": asdict(SPIKED_BUDGET),
-            "lm": asdict(LM_BUDGET),
-            "learning rates": [*LEARNING_RATES],
-            "learning rate of exact codes": MIDDLE_RATE,
-            "seeds": [*SEEDS],
-            "not default": {arm.name: arm.extra for arm in ARMS.values() if arm.extra},
-        }
+def setting() -> dict[str, Any]:
+    """Return what is the same for all runs, as JSON holds it."""
+    return {
+        "spiked": asdict(SPIKED_BUDGET),
+        "lm": asdict(LM_BUDGET),
+        "learning rates": [*LEARNING_RATES],
+        "learning rate of exact codes": MIDDLE_RATE,
+        "seeds": [*SEEDS],
+        "not default": {arm.name: arm.extra for arm in ARMS.values() if arm.extra},
+    }
 
 
 def main() -> int:
@@ -55,7 +51,7 @@ def main() -> int:
     if args.quick:
         return report(check_direction())
     session = describe("one by one", args.jobs, "cpu", args.commit)
-    record = Record(args.output, Setting(), session)
+    record = Record(args.output, setting(), session)
     run_missing(record, args)
     groups = list(dict.fromkeys(data.group for kind in DATA.values() for data in kind))
     found = {"front": front(record.runs, groups), **tables(record.runs, groups)}
@@ -69,10 +65,10 @@ def main() -> int:
 
 def run_missing(record: Record, args: argparse.Namespace) -> None:
     """Compare the arms that are not there, a data set after the other."""
-    done = {(one["problem"], one["estimator"]) for one in record.runs}
     arms = args.estimators or (ON_LANGUAGE if args.data == "lm" else list(ARMS))
     wanted = [data.name for data in DATA[args.data] if args.only in data.name]
-    missing = [(name, arm) for name in wanted for arm in arms if (name, arm) not in done]
+    pairs = [(name, arm) for name in wanted for arm in arms]
+    missing = [(name, arm) for name, arm in pairs if not record.has(problem=name, estimator=arm)]
     jobs = (delayed(work)(args.data, name, arm) for name, arm in missing)
     found = Parallel(n_jobs=args.jobs, return_as="generator_unordered")(jobs)
     for one in tqdm(found, total=len(missing)):

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from examples.reproduce_paper.page import markdown
+from examples.studies.page import markdown
 
 OURS = "AdaptiveElasticNetSAE"
 Study = dict[str, Any]

@@ -3,6 +3,7 @@
 from typing import Any
 
 from examples.fair_comparison.study import WINDOWS
+from examples.studies import page
 from examples.which_sae.page import table
 
 SILENT = {f"silent in {window:,}": 4 for window in WINDOWS}
@@ -27,14 +28,9 @@ def tables(results: list[dict[str, Any]], groups: list[str]) -> dict[str, str]:
 
 
 def provenance(content: dict[str, Any]) -> str:
-    """Say what ran where, a line for each session."""
-    lines = []
-    for number, session in enumerate(content["sessions"]):
-        runs = [one for one in content["runs"] if one["session"] == number]
-        versions = ", ".join(f"{name} {value}" for name, value in session["versions"].items())
-        lines.append(
-            f"- {session['date']}: {len(runs)} estimators on a data set each, {session['jobs']} at "
-            f"a time; {session['machine']}, Python {session['python']}, {versions}; commit "
-            f"{session['commit']}."
-        )
-    return "\n".join(lines) or "Not run yet."
+    """Say what ran where."""
+
+    def what(runs: list[page.Run], session: dict[str, Any]) -> str:
+        return f"{len(runs)} estimators on a data set each, {session['jobs']} at a time"
+
+    return page.provenance(content, what)

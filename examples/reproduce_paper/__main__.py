@@ -12,6 +12,7 @@ import argparse
 import os
 import sys
 import time
+from dataclasses import asdict
 from pathlib import Path
 
 # One fit per core. Before torch is imported, here and in the workers.
@@ -26,8 +27,8 @@ from examples.reproduce_paper.one_by_one import run_one_by_one
 from examples.reproduce_paper.page import comparison_table, provenance, truth_table
 from examples.reproduce_paper.published import ROWS
 from examples.reproduce_paper.quick import STEPS, check_direction
-from examples.reproduce_paper.record import Sweep, describe
-from examples.which_sae.page import fill, report
+from examples.studies.page import fill, report
+from examples.studies.record import Record, describe
 
 
 def main() -> int:
@@ -40,7 +41,8 @@ def main() -> int:
     setting = Setting(init=args.init)
     if args.steps is not None:
         setting = setting.shortened(args.steps)
-    sweep = Sweep(args.output, setting, describe(engine, args.jobs, args.device, args.commit))
+    session = describe(engine, args.jobs, args.device, args.commit)
+    sweep = Record(args.output, asdict(setting), session)
     run_missing(sweep, setting, args, stop_at)
     found = compare(sweep.runs)
     tables = {
@@ -56,10 +58,11 @@ def main() -> int:
     return 0
 
 
-def run_missing(sweep: Sweep, setting: Setting, args: argparse.Namespace, stop_at: float) -> None:
+def run_missing(sweep: Record, setting: Setting, args: argparse.Namespace, stop_at: float) -> None:
     """Train and add what is missing, until it is all there or the time is over."""
     rows = [row for row in ROWS if args.rows in row.key]
-    missing = sweep.missing([(row, seed) for seed in args.seeds for row in rows])
+    wanted = [(row, seed) for seed in args.seeds for row in rows]
+    missing = [(row, seed) for row, seed in wanted if not sweep.has(row=row.key, seed=seed)]
     if not missing:
         return
     options = {"jobs": args.jobs, "device": args.device, "stop_at": stop_at}

@@ -1,10 +1,10 @@
 """The tables of the page: ours beside the published figures, and what the truth says."""
 
-from statistics import mean
 from typing import Any
 
 from examples.reproduce_paper.compare import Comparison
-from examples.reproduce_paper.one_by_one import Record
+from examples.studies import page
+from examples.studies.page import Run, markdown, seeds, spread
 
 DIGITS = {"EV": 3, "L0": 1, "dead": 1}
 TRUTH = ("recovery", "recovery centred", "F1", "F1 centred")
@@ -34,33 +34,13 @@ def truth_table(found: list[Comparison]) -> str:
     return markdown(lines)
 
 
-def spread(runs: list[Record], name: str, digits: int) -> str:
-    """Mean (least..most) over the seeds."""
-    values = [run[name] for run in runs if "diverged" not in run]
-    if len(values) < len(runs):
-        return "diverged"
-    middle, low, high = (
-        f"{value:.{digits}f}" for value in (mean(values), min(values), max(values))
-    )
-    return f"{middle} ({low}..{high})"
-
-
-def markdown(lines: list[list[str]]) -> str:
-    """Lines of cells as a table, the first as its head."""
-    lines = [lines[0], ["---"] * len(lines[0]), *lines[1:]]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
-
-
 def provenance(content: dict[str, Any]) -> str:
-    """Say what ran where, a line for each session."""
-    lines = []
-    for number, session in enumerate(content["sessions"]):
-        runs = [run for run in content["runs"] if run["session"] == number]
-        seeds = ", ".join(map(str, sorted({run["seed"] for run in runs})))
-        versions = ", ".join(f"{name} {value}" for name, value in session["versions"].items())
-        lines.append(
-            f"- {session['date']}: {len(runs)} runs of {content['setting']['steps']:,} steps, "
-            f"seeds {seeds}, {session['engine']} on {session['device']}; {session['machine']}, "
-            f"Python {session['python']}, {versions}; commit {session['commit']}."
+    """Say what ran where."""
+
+    def what(runs: list[Run], session: dict[str, Any]) -> str:
+        return (
+            f"{len(runs)} runs of {content['setting']['steps']:,} steps, seeds {seeds(runs)}, "
+            f"{session['engine']} on {session['device']}"
         )
-    return "\n".join(lines)
+
+    return page.provenance(content, what)

@@ -14,13 +14,12 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from examples.reproduce_paper.record import describe
 from examples.spiked.cases import Case
 from examples.spiked.page import oracle, provenance, results, verdict
 from examples.spiked.quick import check_direction
 from examples.spiked.study import FULL, run
-from examples.weight_rules.record import Record
-from examples.which_sae.page import fill, report
+from examples.studies.page import fill, report
+from examples.studies.record import Record, describe
 
 
 def main() -> int:
@@ -28,11 +27,11 @@ def main() -> int:
     args = parse_args()
     if args.quick:
         return report(check_direction())
-    record = Record(args.output, FULL, describe("one by one", 1, "cpu", args.commit))
-    done = {(one["case"], one["seed"]) for one in record.runs}
+    record = Record(args.output, FULL.as_json(), describe("one by one", 1, "cpu", args.commit))
     size = "wide" if args.wide else ""
     cases = [Case(rho, args.noise, args.signed, size) for rho in args.rho]
-    missing = [(c, seed) for seed in args.seeds for c in cases if (c.key, seed) not in done]
+    wanted = [(case, seed) for seed in args.seeds for case in cases]
+    missing = [(case, seed) for case, seed in wanted if not record.has(case=case.key, seed=seed)]
     for case, seed in tqdm(missing):
         record.add(run(case, seed, FULL))
     tables = {

@@ -2,8 +2,9 @@
 
 from typing import Any
 
-from examples.reproduce_paper.page import markdown, spread
 from examples.spiked.study import SILENT, Run, met
+from examples.studies import page
+from examples.studies.page import markdown, seeds, spread
 
 DIGITS = {"F1": 3, "EV": 3, "L0": 2, SILENT: 2, "recovery": 3}
 BESIDE = {"F1 centred": 3, "recovery centred": 3, "dead in training": 2, "seconds": 0}
@@ -56,16 +57,13 @@ def verdict(runs: list[Run]) -> str:
 
 
 def provenance(content: dict[str, Any]) -> str:
-    """Say what ran where, a line for each session."""
-    lines = []
-    for number, session in enumerate(content["sessions"]):
-        runs = [one for one in content["runs"] if one["session"] == number]
-        seeds = ", ".join(map(str, sorted({one["seed"] for one in runs})))
+    """Say what ran where."""
+
+    def what(runs: list[Run], session: dict[str, Any]) -> str:
         threads = ", ".join(map(str, sorted({one["threads"] for one in runs})))
-        versions = ", ".join(f"{name} {value}" for name, value in session["versions"].items())
-        lines.append(
-            f"- {session['date']}: {len(runs)} runs, seeds {seeds}, {threads} threads each, "
-            f"{session['jobs']} at a time; {session['machine']}, Python {session['python']}, "
-            f"{versions}; commit {session['commit']}."
+        return (
+            f"{len(runs)} runs, seeds {seeds(runs)}, {threads} threads each, {session['jobs']} at "
+            "a time"
         )
-    return "\n".join(lines)
+
+    return page.provenance(content, what)

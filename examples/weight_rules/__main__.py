@@ -17,12 +17,11 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 from joblib import Parallel, delayed
 from tqdm import tqdm
 
-from examples.reproduce_paper.record import describe
+from examples.studies.page import fill
+from examples.studies.record import Record, describe
 from examples.weight_rules.page import provenance, ranking, table
-from examples.weight_rules.record import Record
 from examples.weight_rules.rules import RULES
 from examples.weight_rules.study import FULL, QUICK, Setting, measure, prepared
-from examples.which_sae.page import fill
 from examples.which_sae.problems import PROBLEMS
 
 OUTPUTS = {False: Path("docs/data/weight_rules.json"), True: Path("build/weight_rules.json")}
@@ -33,7 +32,7 @@ def main() -> None:
     args = parse_args()
     setting = QUICK if args.quick else FULL
     session = describe("one by one", args.jobs, "cpu", args.commit)
-    record = Record(args.output or OUTPUTS[args.quick], setting, session)
+    record = Record(args.output or OUTPUTS[args.quick], setting.as_json(), session)
     for name in args.problems:
         run_missing(name, record, setting, args.jobs)
     tables = {"ranking": ranking(record.runs), "provenance": provenance(record.content)}
@@ -49,7 +48,9 @@ def main() -> None:
 def run_missing(name: str, record: Record, setting: Setting, jobs: int) -> None:
     """Train by all rules, with all seeds, on a data set; what is there is not run again."""
     wanted = [(rule, seed) for seed in setting.seeds for rule in RULES]
-    missing = [(rule, seed) for rule, seed in wanted if not record.has(name, rule, seed)]
+    missing = [
+        (rule, seed) for rule, seed in wanted if not record.has(problem=name, rule=rule, seed=seed)
+    ]
     if not missing:
         return
     problem = prepared(PROBLEMS[name](setting.budget), setting.budget.n_held_out)

@@ -3,9 +3,11 @@
 from statistics import mean, median
 from typing import Any
 
+from examples.studies import page
+from examples.studies.page import Run, seeds
+
 __all__ = ["provenance", "ranking", "table"]
 
-Run = dict[str, Any]
 FIGURES = {"L0": 1, "EV": 3, "dead": 3, "recovery": 3, "pinned": 2, "lambda_1": 4}
 """What a table shows, and with how many digits."""
 
@@ -54,18 +56,13 @@ def ranking(runs: list[Run]) -> str:
 
 
 def provenance(content: dict[str, Any]) -> str:
-    """Say what ran where, a line for each session."""
-    lines = []
-    for number, session in enumerate(content["sessions"]):
-        runs = [run for run in content["runs"] if run["session"] == number]
-        seeds = ", ".join(map(str, sorted({run["seed"] for run in runs})))
-        versions = ", ".join(f"{name} {value}" for name, value in session["versions"].items())
-        lines.append(
-            f"- {session['date']}: {len(runs)} runs of {content['setting']['budget']['steps']:,} "
-            f"steps, seeds {seeds}, one thread each; {session['machine']}, Python "
-            f"{session['python']}, {versions}; commit {session['commit']}."
-        )
-    return "\n".join(lines)
+    """Say what ran where."""
+
+    def what(runs: list[Run], session: dict[str, Any]) -> str:
+        steps = content["setting"]["budget"]["steps"]
+        return f"{len(runs)} runs of {steps:,} steps, seeds {seeds(runs)}, one thread each"
+
+    return page.provenance(content, what)
 
 
 def _by_rule(runs: list[Run]) -> dict[str, list[Run]]:

@@ -1,8 +1,8 @@
 """Which SAE? Every estimator on the same three data sets, tuned alike: the tables of the docs.
 
-    python examples/which_sae                              # about an hour on two cores
-    python examples/which_sae --page docs/which_sae.md     # the same, and fill the page
-    python examples/which_sae --quick                      # tiny: the path, not the result
+    python -m examples.which_sae                              # about an hour on two cores
+    python -m examples.which_sae --page docs/which_sae.md     # the same, and fill the page
+    python -m examples.which_sae --quick                      # tiny: the path, not the result
 
 Results are kept as they come, a file for each estimator and data set: a run that was stopped goes
 on where it was. docs/which_sae.md says how parameters are chosen.
@@ -21,11 +21,12 @@ from typing import Any
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 from joblib import Parallel, delayed
-from page import fill, table
-from problems import FULL, PROBLEMS, QUICK
-from study import study
 from tqdm import tqdm
 
+from examples.studies.page import fill
+from examples.which_sae.page import table
+from examples.which_sae.problems import FULL, PROBLEMS, QUICK
+from examples.which_sae.study import study
 from sklearn_aensae import all_saes
 
 

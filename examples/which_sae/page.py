@@ -1,6 +1,5 @@
 """Tables of a study, between the markers of a page."""
 
-from pathlib import Path
 from statistics import median
 from typing import Any
 
@@ -37,28 +36,3 @@ def _spread(values: list[float | None], digits: int) -> str:
         return "diverged"
     low, middle, high = (f"{v:.{digits}f}" for v in (min(known), median(known), max(known)))
     return f"{middle} ({low}..{high})"
-
-
-def fill(page: Path, tables: dict[str, str]) -> None:
-    """Put each table between `<!-- begin NAME -->` and `<!-- end NAME -->`.
-
-    Raises
-    ------
-    ValueError
-        If the page lacks the markers of a table.
-    """
-    text = page.read_text()
-    for name, content in tables.items():
-        begin, end = f"<!-- begin {name} -->", f"<!-- end {name} -->"
-        if begin not in text or end not in text:
-            raise ValueError(f"{page} lacks the markers {begin} and {end}.")
-        before, rest = text.split(begin)
-        text = f"{before}{begin}\n{content}\n{end}{rest.split(end)[1]}"
-    page.write_text(text)
-
-
-def report(found: list[tuple[str, bool]]) -> int:
-    """Print what should hold and whether it does; return 1 if something does not."""
-    for statement, holds in found:
-        print(f"{'ok' if holds else 'WRONG'}: {statement}")
-    return 0 if all(holds for _, holds in found) else 1

@@ -1,16 +1,15 @@
 """One estimator on one data set: choose its parameters, then measure them with each seed."""
 
-from __future__ import annotations
-
 import math
 import time
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils import get_tags
 
+from examples.which_sae.problems import Budget, Problem
 from sklearn_aensae import BaseSAE
 from sklearn_aensae.exceptions import DivergenceError
 from sklearn_aensae.metrics import (
@@ -20,9 +19,6 @@ from sklearn_aensae.metrics import (
     l0,
     loss_recovered,
 )
-
-if TYPE_CHECKING:
-    from examples.which_sae.problems import Budget, Problem
 
 SEEDS = (0, 1, 2)
 LEARNING_RATES = (5e-4, 1e-3, 2e-3, 4e-3, 8e-3, 1.6e-2)

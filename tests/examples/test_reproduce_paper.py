@@ -2,7 +2,7 @@
 
 import json
 import sys
-from dataclasses import replace
+from dataclasses import asdict, replace
 from itertools import islice
 from pathlib import Path
 
@@ -25,9 +25,9 @@ from examples.reproduce_paper import (
     page,
     published,
     quick,
-    record,
 )
-from examples.which_sae.page import fill
+from examples.studies import record
+from examples.studies.page import fill
 
 sys.path.remove(str(ROOT))
 
@@ -120,27 +120,27 @@ def test_streams_are_sums_of_atoms_and_shared_by_families():
 def test_a_sweep_goes_on_where_it_was(device, tmp_path, monkeypatch):
     rows = tiny_rows("TopK", "Vanilla")[:3]
     runs = [(row, seed) for row in rows for seed in (0, 1)]
-    sweep = record.Sweep(tmp_path / "a" / "b.json", TINY, {"commit": "1"})
+    sweep = record.Record(tmp_path / "a" / "b.json", asdict(TINY), {"commit": "1"})
     never = float("inf")
     options = {"jobs": 1, "device": "cpu", "stop_at": never}
     engine = one_by_one.run_one_by_one if device == "cpu" else all_at_once.run_all_at_once
     for one in islice(engine(runs, TINY, **options), 2):
         sweep.add(one)
-    again = record.Sweep(sweep.file, TINY, {"commit": "2"})
-    left = again.missing(runs)
+    again = record.Record(sweep.file, asdict(TINY), {"commit": "2"})
+    left = [(row, seed) for row, seed in runs if not again.has(row=row.key, seed=seed)]
     assert len(left) == 4
     for one in engine(left, TINY, **options):
         again.add(one)
     saved = json.loads(sweep.file.read_text())
     assert [one["session"] for one in saved["runs"]] == [0, 0, 1, 1, 1, 1]
     assert saved["sessions"] == [{"commit": "1"}, {"commit": "2"}]
-    assert not again.missing(runs)
+    assert all(again.has(row=row.key, seed=seed) for row, seed in runs)
     for one in saved["runs"]:
         assert one["EV"] >= one["EV with offset"] > -5
         assert 0 <= one["dead"] <= 100
         assert 0 < one["L0"] <= 20
-    with pytest.raises(ValueError, match="holds runs with setting"):
-        record.Sweep(sweep.file, replace(TINY, steps=49), {})
+    with pytest.raises(ValueError, match="another setting: steps was"):
+        record.Record(sweep.file, asdict(replace(TINY, steps=49)), {})
 
 
 def test_time_that_is_over_leaves_no_record_and_checkpoints_to_go_on_from(tmp_path):

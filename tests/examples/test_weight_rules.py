@@ -11,8 +11,9 @@ from sklearn_aensae import AdaptiveElasticNetSAE
 
 ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT))
+from examples.studies import record
 from examples.weight_rules import __main__ as script
-from examples.weight_rules import page, record, rules, study
+from examples.weight_rules import page, rules, study
 from examples.which_sae import problems
 
 sys.path.remove(str(ROOT))
@@ -74,12 +75,12 @@ def test_the_whole_way_and_a_study_that_goes_on(tmp_path, monkeypatch, capsys):
 
 
 def test_runs_of_another_setting_are_refused(tmp_path):
-    first = record.Record(tmp_path / "a.json", TINY, {})
+    first = record.Record(tmp_path / "a.json", TINY.as_json(), {})
     first.add(run("ours", 0.5))
-    assert first.has("tree", "ours", 0) and not first.has("tree", "ours", 1)
-    with pytest.raises(ValueError, match="another setting"):
-        record.Record(tmp_path / "a.json", replace(TINY, seeds=(0, 1)), {})
-    assert record.Record(tmp_path / "a.json", TINY, {}).runs == first.runs
+    assert first.has(problem="tree", seed=0) and not first.has(problem="tree", seed=1)
+    with pytest.raises(ValueError, match="another setting: seeds was"):
+        record.Record(tmp_path / "a.json", replace(TINY, seeds=(0, 1)).as_json(), {})
+    assert record.Record(tmp_path / "a.json", TINY.as_json(), {}).runs == first.runs
 
 
 def test_tables_rank_by_the_median_and_mark_who_misses():

@@ -8,33 +8,22 @@ import pytest
 
 from sklearn_aensae import L1SAE, BaseSAE, TopKSAE
 
-FOLDER = Path(__file__).parents[2] / "examples" / "which_sae"
+ROOT = Path(__file__).parents[2]
+sys.path.insert(0, str(ROOT))
+from examples.studies.page import fill
+from examples.which_sae import page, problems, study
+
+sys.path.remove(str(ROOT))
 
 
 @pytest.fixture(scope="module")
-def parts():
-    """Its modules, as the folder's own script imports them."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(FOLDER)
-        import page
-        import problems
-        import study
-
-        yield page, problems, study
-        for name in ("page", "problems", "study"):
-            del sys.modules[name]
-
-
-@pytest.fixture(scope="module")
-def tiny(parts):
-    _, problems, _ = parts
+def tiny():
     budget = replace(problems.QUICK, n_rows=300, n_held_out=50)
     return problems.tree(budget), budget
 
 
 @pytest.mark.parametrize("cls", [TopKSAE, L1SAE])
-def test_all_have_as_many_trials_and_runs(cls, parts, tiny):
-    _, _, study = parts
+def test_all_have_as_many_trials_and_runs(cls, tiny):
     found = study.study(cls, *tiny)
     assert len(found["trials"]) == len(study.LEARNING_RATES)
     assert [set(run) for run in found["runs"]] == [{"s", "L0", "EV", "dead", "recovery"}] * 3
@@ -42,8 +31,7 @@ def test_all_have_as_many_trials_and_runs(cls, parts, tiny):
     assert len({run["EV"] for run in found["runs"]}) == 3
 
 
-def test_strengths_come_to_the_target_of_a_power_law(parts):
-    _, _, study = parts
+def test_strengths_come_to_the_target_of_a_power_law():
     seen = []
     for _ in range(study.N_STRENGTHS):
         strength = study.next_strength(seen, target=8)
@@ -51,14 +39,12 @@ def test_strengths_come_to_the_target_of_a_power_law(parts):
     assert seen[-1][1] == pytest.approx(8, rel=1e-6)
 
 
-def test_a_strength_never_moves_far(parts):
-    _, _, study = parts
+def test_a_strength_never_moves_far():
     assert 0.09 < study.next_strength([(0.01, 500.0)], target=8) / study.FIRST_STRENGTH / 100 < 0.11
     assert 0.0009 < study.next_strength([(0.01, 0.0)], target=8) < 0.0011
 
 
-def test_the_best_near_the_target_is_chosen_or_else_the_nearest(parts):
-    _, _, study = parts
+def test_the_best_near_the_target_is_chosen_or_else_the_nearest():
     trials = [
         ({"n": i}, {"L0": l0, "EV": ev}) for i, (l0, ev) in enumerate([(7, 0.5), (9, 0.6), (20, 1)])
     ]
@@ -67,8 +53,7 @@ def test_the_best_near_the_target_is_chosen_or_else_the_nearest(parts):
     assert study.choose(trials, 100) == {"n": 2}
 
 
-def test_a_training_that_diverges_is_a_trial_without_a_result(parts, tiny, monkeypatch):
-    _, _, study = parts
+def test_a_training_that_diverges_is_a_trial_without_a_result(tiny, monkeypatch):
 
     def diverge(*args, **kwargs):
         raise study.DivergenceError("not finite")
@@ -78,8 +63,7 @@ def test_a_training_that_diverges_is_a_trial_without_a_result(parts, tiny, monke
     assert study.measure(TopKSAE, *tiny, {"k": 2}, 0)["EV"] == 0
 
 
-def test_the_page_is_filled_and_the_best_comes_first(parts, tmp_path):
-    page, _, _ = parts
+def test_the_page_is_filled_and_the_best_comes_first(tmp_path):
     runs = {
         name: [{"L0": l0, "EV": ev + d, "dead": 0.0, "recovery": ev, "s": 1.0} for d in (0, 0.01)]
         for name, ev, l0 in (("Far", 0.9, 16.0), ("Worse", 0.5, 8.0), ("Better", 0.7, 9.0))
@@ -94,7 +78,7 @@ def test_the_page_is_filled_and_the_best_comes_first(parts, tmp_path):
     assert "0.705 (0.700..0.710)" in text
     file = tmp_path / "page.md"
     file.write_text("a\n<!-- begin tree -->\nold\n<!-- end tree -->\nb\n")
-    page.fill(file, {"tree": text})
+    fill(file, {"tree": text})
     assert file.read_text() == f"a\n<!-- begin tree -->\n{text}\n<!-- end tree -->\nb\n"
     with pytest.raises(ValueError, match="begin spiked"):
-        page.fill(file, {"spiked": text})
+        fill(file, {"spiked": text})

@@ -1,10 +1,9 @@
-"""The JSON of a sweep: what ran, where and with what, replaced as a whole after each run."""
+"""The JSON of a study, replaced as a whole after each run; when, where and with what it ran."""
 
 import json
 import os
 import platform
 import subprocess
-from dataclasses import asdict
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -12,22 +11,20 @@ from typing import Any
 
 import torch
 
-from examples.reproduce_paper.estimators import Setting
-from examples.reproduce_paper.one_by_one import Record, Run
-
-SCHEMA = 1
 PACKAGES = ("sklearn-aensae", "torch", "scikit-learn", "numpy", "scipy", "skorch", "joblib")
 
+Run = dict[str, Any]
 
-class Sweep:
-    """Runs of one setting on disk; a file that is there is gone on with.
+
+class Record:
+    """Runs on disk; a file that is there is gone on with.
 
     Parameters
     ----------
     file : Path
         Where it is.
-    setting : Setting
-        Sizes and length of the trainings.
+    setting : dict
+        What is the same for all runs, as JSON holds it.
     session : dict
         What is the same for all runs from now on: see `describe`.
 
@@ -37,47 +34,45 @@ class Sweep:
         If the file holds runs of another setting.
     """
 
-    def __init__(self, file: Path, setting: Setting, session: dict[str, Any]) -> None:
+    def __init__(self, file: Path, setting: dict[str, Any], session: dict[str, Any]) -> None:
         self.file = file
-        self.content: dict[str, Any] = {
-            "schema": SCHEMA,
-            "paper": "arXiv 2605.05341v1",
-            "setting": asdict(setting),
-            "sessions": [],
-            "runs": [],
-        }
+        self.session = session
+        self.content: dict[str, Any] = {"setting": setting, "sessions": [], "runs": []}
         if file.exists():
             saved = json.loads(file.read_text())
-            for name in ("schema", "setting"):
-                if saved[name] != self.content[name]:
-                    raise ValueError(
-                        f"{file} holds runs with {name} {saved[name]}, not {self.content[name]}; "
-                        "give another --output, or take the file away."
-                    )
+            if saved["setting"] != self.content["setting"]:
+                changes = difference(saved["setting"], setting)
+                raise ValueError(
+                    f"{file} holds runs of another setting: {changes}; give another --output, or "
+                    "take the file away."
+                )
             self.content = saved
-        self.session = session
 
     @property
-    def runs(self) -> list[Record]:
+    def runs(self) -> list[Run]:
         """All runs so far."""
-        runs: list[Record] = self.content["runs"]
+        runs: list[Run] = self.content["runs"]
         return runs
 
-    def missing(self, runs: list[Run]) -> list[Run]:
-        """Return the runs that are not there."""
-        done = {(record["row"], record["seed"]) for record in self.runs}
-        return [(row, seed) for row, seed in runs if (row.key, seed) not in done]
+    def has(self, **key: Any) -> bool:
+        """Whether a run with these values is there."""
+        return any(all(run[name] == value for name, value in key.items()) for run in self.runs)
 
-    def add(self, record: Record) -> None:
+    def add(self, run: Run) -> None:
         """Add a run and save everything."""
         if self.session not in self.content["sessions"]:
             self.content["sessions"].append(self.session)
-        session = self.content["sessions"].index(self.session)
-        self.runs.append({**record, "session": session})
+        self.runs.append({**run, "session": self.content["sessions"].index(self.session)})
         self.file.parent.mkdir(parents=True, exist_ok=True)
         partial = self.file.with_suffix(".partial")
         partial.write_text(json.dumps(self.content, indent=1) + "\n")
         partial.replace(self.file)
+
+
+def difference(was: dict[str, Any], now: dict[str, Any]) -> str:
+    """Say which values differ."""
+    names = sorted(name for name in was | now if was.get(name) != now.get(name))
+    return ", ".join(f"{name} was {was.get(name)} and is {now.get(name)}" for name in names)
 
 
 def describe(engine: str, jobs: int, device: str, commit: str | None) -> dict[str, Any]:
