@@ -13,7 +13,7 @@ __all__ = ["Interval", "Summary"]
 SAMPLE_ROWS = 256
 """Rows of a batch whose explained variance counts: passes over all of them take time."""
 
-SAMPLE_STEPS = 4
+SAMPLE_STEPS = 8
 """Every so many steps, rows are sampled: on small models it is the calls that take time."""
 
 
