@@ -1,0 +1,175 @@
+"""Does it pay to train the encoder on exact codes? What docs/exact_coding.md says about it.
+
+    python -m examples.encoder_targets --page docs/exact_coding.md    # some ten minutes, one core
+    python -m examples.encoder_targets --quick                        # tiny: the path only
+
+An AdaptiveElasticNetSAE is trained as usual, with and without refits of its decoder at the end.
+Then its encoder alone is trained on, with the dictionary as it is: towards exact codes as targets,
+or on the objective itself, from which those come. All are measured on held-out rows.
+"""
+
+import argparse
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from examples.spiked.cases import SIZES, Case, held_out, training_rows
+from examples.studies.page import fill, markdown, provenance, seeds
+from examples.studies.record import Record, Run, describe
+from examples.which_sae.problems import Budget, language_model
+from sklearn_aensae import AdaptiveElasticNetSAE
+from sklearn_aensae.metrics import code_error, explained_variance, l0
+
+Array = NDArray[np.floating[Any]]
+DECODER_REFITS = (0, 4)
+TARGET_L0 = 16
+RATES = (3e-4, 2e-3)
+BATCH = 256
+
+
+@dataclass(frozen=True)
+class Setting:
+    """Sizes and lengths."""
+
+    n_rows: int = 100_000
+    n_held_out: int = 6_000
+    n_target_rows: int = 32_768
+    steps: int = 2_000
+    encoder_steps: int = 1_500
+    n_chars: int = 600_000
+    size: str = ""
+
+    def as_json(self) -> dict[str, Any]:
+        """Return it as JSON holds it."""
+        return {**vars(self), "target L0": TARGET_L0, "rates": [*RATES]}
+
+
+TINY = Setting(2_000, 300, 1_000, 60, 40, 8_000, "tiny")
+
+
+def rows(name: str, seed: int, setting: Setting) -> tuple[Array, Array, int]:
+    """Rows to train on, rows to measure on, and the number of components."""
+    if name == "language model":
+        budget = Budget(0, 8_000, setting.n_chars, 10, steps=setting.steps, batch_size=BATCH)
+        problem = language_model(budget, 3)
+        train, test, n_components = problem.train, problem.test, 8 * problem.train.shape[1]
+    else:
+        case = Case(0.9, size=setting.size)
+        stream = case.stream(seed)
+        train, test = training_rows(stream, setting.n_rows), held_out(stream, 6_000, False)[0]
+        n_components = SIZES[setting.size].n_components
+    # In the units of training: the encoder is trained on outside of the estimator.
+    scale = float(np.sqrt(train.shape[1]) / np.linalg.norm(train, axis=1).mean())
+    return train * scale, test[: setting.n_held_out] * scale, n_components
+
+
+def encode(X: Array, weight: Array, bias: Array, offset: Array) -> Array:
+    """Codes of an encoder."""
+    codes: Array = np.maximum((X - offset) @ weight.T + bias, 0)
+    return codes
+
+
+def trained_on(sae: AdaptiveElasticNetSAE, X: Array, rate: float, loss: str, n_steps: int) -> Any:
+    """Weights and bias of the encoder after some more steps on it alone."""
+    offset, D, b = (
+        torch.tensor(a) for a in (sae.encoder_offset_, sae.components_, sae.decoder_bias_)
+    )
+    x, wanted = torch.tensor(X), torch.tensor(sae.encode(X, "exact"))
+    strengths = torch.tensor(sae.lambda_1_ * sae.adaptive_weights_, dtype=x.dtype)
+    W, c = (torch.tensor(a, requires_grad=True) for a in (sae.encoder_weights_, sae.encoder_bias_))
+    optimizer = torch.optim.Adam([W, c], lr=rate)
+    generator = torch.Generator().manual_seed(0)
+    for step in range(n_steps):
+        optimizer.param_groups[0]["lr"] = rate * min(1.0, (n_steps - step) / (0.3 * n_steps))
+        drawn = torch.randint(len(x), (BATCH,), generator=generator)
+        batch = x[drawn]
+        h = torch.relu((batch - offset) @ W.T + c)
+        if loss == "exact codes":
+            value = (h - wanted[drawn]).square().sum(1).mean()
+        else:
+            value = (batch - b - h @ D).square().sum(1).mean() / x.shape[1]
+            value = value + (h @ strengths).mean() + sae.lambda_2 * h.square().sum(1).mean()
+        optimizer.zero_grad()
+        value.backward()
+        optimizer.step()
+    return W.detach().numpy(), c.detach().numpy()
+
+
+def study(name: str, seed: int, setting: Setting) -> Run:
+    """Figures of the exact codes and of all encoders, for one seed."""
+    X, test, n_components = rows(name, seed, setting)
+    found = []
+    for refits in DECODER_REFITS:
+        sae = AdaptiveElasticNetSAE(
+            n_components, max_steps=setting.steps, learning_rate=4e-3, target_l0=TARGET_L0,
+            decoder_refits=refits, input_scaling=None, random_state=seed,
+        ).fit(X)  # fmt: skip
+        exact, offset = sae.encode(test, "exact"), sae.encoder_offset_
+        ways = {"exact": exact, "as trained": sae.encode(test, "encoder")}
+        drawn = np.random.default_rng(seed).permutation(len(X))[: setting.n_target_rows]
+        for loss in ("exact codes", "objective"):
+            for rate in RATES:
+                encoder = trained_on(sae, X[drawn], rate, loss, setting.encoder_steps)
+                ways[f"then on {loss}, rate {rate:g}"] = encode(test, *encoder, offset)
+        for way, codes in ways.items():
+            figures = {
+                "L0": float(l0(codes)),
+                "EV": float(explained_variance(test, sae.inverse_transform(codes))),
+                "error": float(code_error(codes, exact).error),
+            }
+            found.append({"refits": refits, "codes": way, **figures})
+    return {"data": name, "seed": seed, "figures": found}
+
+
+def table(runs: list[Run]) -> str:
+    """Mean over the seeds, with least and most."""
+    lines = [["data", "decoder refits", "codes", "L0", "EV", "relative error to exact codes"]]
+    groups: dict[tuple[str, int, str], list[Run]] = {}
+    for run in sorted(runs, key=lambda run: str(run["data"])):
+        for one in run["figures"]:
+            groups.setdefault((run["data"], one["refits"], one["codes"]), []).append(one)
+    for key, own in groups.items():
+        cells = []
+        for name, digits in (("L0", 1), ("EV", 3), ("error", 3)):
+            values = [run[name] for run in own]
+            low, middle, high = (f"{f(values):.{digits}f}" for f in (min, np.mean, max))
+            cells.append(f"{middle} ({low}..{high})")
+        lines.append([key[0], str(key[1]), key[2], *cells])
+    return markdown(lines)
+
+
+def main() -> int:
+    """Run what is not there yet, and print the table."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--quick", action="store_true", help="tiny: the path, not the result")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    parser.add_argument("--output", type=Path, default=Path("docs/data/encoder_targets.json"))
+    parser.add_argument("--page", type=Path, help="fill the markers of this page")
+    args = parser.parse_args()
+    setting = TINY if args.quick else Setting()
+    output = Path("build/encoder_targets.json") if args.quick else args.output
+    record = Record(output, setting.as_json(), describe("one by one", 1, "cpu", None))
+    for name in ("language model", "spiked, rho 0.9"):
+        for seed in args.seeds:
+            if not record.has(data=name, seed=seed):
+                record.add(study(name, seed, setting))
+    tables = {
+        "encoder targets": table(record.runs),
+        "encoder targets provenance": provenance(
+            record.content, lambda runs, session: f"{len(runs)} runs, seeds {seeds(runs)}"
+        ),
+    }
+    for text in tables.values():
+        print(f"\n{text}")
+    if args.page is not None:
+        fill(args.page, tables)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
