@@ -99,7 +99,7 @@ def installed(package: str) -> str:
 
 
 def head() -> str:
-    """Return the commit that is checked out, and whether files differ from it."""
+    """Return the commit that is checked out, and whether files other than docs differ from it."""
     here = Path(__file__).parent
 
     def ask(*command: str) -> str:
@@ -109,7 +109,10 @@ def head() -> str:
         return answer.stdout.strip()
 
     try:
-        changed = ask("status", "--porcelain", "--untracked-files=no")
+        # The JSON of the study itself, and the page of its tables, may change.
+        changed = ask(
+            "status", "--porcelain", "--untracked-files=no", "--", ":/", ":(exclude,top)docs"
+        )
         return ask("rev-parse", "HEAD") + (" with changes" if changed else "")
     except (OSError, subprocess.CalledProcessError):
         return "unknown"
