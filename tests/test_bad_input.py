@@ -27,6 +27,8 @@ BAD_DATA = {
     "objects": (np.array([[{}, {}], [{}, {}]], dtype=object), r"dict"),
     "texts": (["some text", "more text"], r"holds text.*LLMActivationTransformer"),
     "one text": ("some text", r"holds text.*LLMActivationTransformer"),
+    "None": (None, r"X must be a matrix.*; got None"),
+    "a dict": ({"X": X}, r"X must be a matrix.*; got a dict"),
     "a function": (lambda: iter([X]), r"X is the function '<lambda>' and not what it returns"),
     "an array of texts": (np.array(["some text", "more text"]), r"holds text"),
 }

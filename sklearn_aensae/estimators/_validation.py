@@ -1,6 +1,7 @@
 """What `X` may be: checked at the boundary, with messages that say what to do."""
 
 import reprlib
+from collections.abc import Mapping, Set
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -64,6 +65,11 @@ def validate_X(estimator: BaseEstimator, X: Any, *, reset: bool) -> Rows | Strea
         raise TypeError(
             f"X is the function {getattr(X, '__name__', X)!r} and not what it returns; call it, if "
             "that is an array or an iterator over blocks."
+        )
+    if X is None or isinstance(X, Mapping | Set):
+        raise TypeError(
+            f"X must be a matrix with a row per sample, in memory or on disk, or an iterable of "
+            f"blocks of rows; got {'None' if X is None else f'a {type(X).__name__}'}."
         )
     X = recognize(X)
     if isinstance(X, Stream | Shards):
