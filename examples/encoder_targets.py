@@ -74,12 +74,14 @@ def encode(X: Array, weight: Array, bias: Array, offset: Array) -> Array:
     return codes
 
 
-def trained_on(sae: AdaptiveElasticNetSAE, X: Array, rate: float, loss: str, n_steps: int) -> Any:
+def trained_on(
+    sae: AdaptiveElasticNetSAE, X: Array, exact: Array, rate: float, loss: str, n_steps: int
+) -> tuple[Array, Array]:
     """Weights and bias of the encoder after some more steps on it alone."""
     offset, D, b = (
         torch.tensor(a) for a in (sae.encoder_offset_, sae.components_, sae.decoder_bias_)
     )
-    x, wanted = torch.tensor(X), torch.tensor(sae.encode(X, "exact"))
+    x, wanted = torch.tensor(X), torch.tensor(exact)
     strengths = torch.tensor(sae.lambda_1_ * sae.adaptive_weights_, dtype=x.dtype)
     W, c = (torch.tensor(a, requires_grad=True) for a in (sae.encoder_weights_, sae.encoder_bias_))
     optimizer = torch.optim.Adam([W, c], lr=rate)
@@ -111,10 +113,11 @@ def study(name: str, seed: int, setting: Setting) -> Run:
         ).fit(X)  # fmt: skip
         exact, offset = sae.encode(test, "exact"), sae.encoder_offset_
         ways = {"exact": exact, "as trained": sae.encode(test, "encoder")}
-        drawn = np.random.default_rng(seed).permutation(len(X))[: setting.n_target_rows]
+        drawn = X[np.random.default_rng(seed).permutation(len(X))[: setting.n_target_rows]]
+        wanted = sae.encode(drawn, "exact")
         for loss in ("exact codes", "objective"):
             for rate in RATES:
-                encoder = trained_on(sae, X[drawn], rate, loss, setting.encoder_steps)
+                encoder = trained_on(sae, drawn, wanted, rate, loss, setting.encoder_steps)
                 ways[f"then on {loss}, rate {rate:g}"] = encode(test, *encoder, offset)
         for way, codes in ways.items():
             figures = {
