@@ -66,9 +66,10 @@ def validate_X(estimator: BaseEstimator, X: Any, *, reset: bool) -> Rows | Strea
             f"X is the function {getattr(X, '__name__', X)!r} and not what it returns; call it, if "
             "that is an array or an iterator over blocks."
         )
-    if X is None or isinstance(X, Mapping | Set):
+    # One of SciPy's sparse formats is a dict, too; it is refused as the others are.
+    if X is None or (isinstance(X, Mapping | Set) and not hasattr(X, "shape")):
         raise TypeError(
-            f"X must be a matrix with a row per sample, in memory or on disk, or an iterable of "
+            "X must be a matrix with a row per sample, in memory or on disk, or an iterable of "
             f"blocks of rows; got {'None' if X is None else f'a {type(X).__name__}'}."
         )
     X = recognize(X)
