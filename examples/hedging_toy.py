@@ -1,6 +1,6 @@
 """Feature hedging on the smallest data that have it: a parent feature and its child.
 
-    python examples/hedging_toy.py    # about two minutes
+    python examples/hedging_toy.py    # about a minute
 
 A row is the parent, parent and child together, or nothing; the child never comes alone. One
 component cannot hold both, and mixes them: the better the more often they occur together. It
@@ -114,7 +114,7 @@ def make_families(n_families=3, n_children=3, n_features=30, n_samples=40_000):
 def hedging_of_a_narrow_one(beta, seed, n_components=4, n_new=8):
     """How much of the atoms of a narrow autoencoder belongs to components that it lacks."""
     X = make_families()
-    quick = {"max_steps": 1_000, "batch_size": 512, "learning_rate": 3e-3, "random_state": seed}
+    quick = {"max_steps": 400, "batch_size": 256, "learning_rate": 3e-3, "random_state": seed}
     params = {"k": 3, "widths": [2], "beta": beta, **quick}
     narrow = MatryoshkaSAE(n_components, **params).fit(X)
     start = [FromSmaller(narrow.net_.module_)]
