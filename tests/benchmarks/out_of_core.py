@@ -20,7 +20,7 @@ from pathlib import Path
 
 import numpy as np
 
-from .machine import peak_memory
+from .machine import describe, peak_memory
 
 BLOCK_ROWS = 65_536
 
@@ -34,7 +34,8 @@ def main():
     with tempfile.TemporaryDirectory(dir=options.folder) as folder:
         options.file = options.file or write(Path(folder) / "rows.npy", options)
         size = Path(options.file).stat().st_size / 1e9
-        results = {"file_gigabytes": size, "data_limit_gigabytes": options.limit}
+        results = {"machine": describe(), "file_gigabytes": size}
+        results["data_limit_gigabytes"] = options.limit
         for worker in WORKERS:
             results |= run(worker, options)
     print(json.dumps(results, indent=2))
