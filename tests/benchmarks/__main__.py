@@ -3,6 +3,8 @@
 import argparse
 import json
 import os
+import subprocess
+import sys
 import warnings
 from pathlib import Path
 from typing import Any
@@ -76,17 +78,19 @@ def main() -> None:
     if args.part == "report":
         report(args)
         return
+    if args.part == "all":
+        run_all(args)
+        return
     torch.set_num_threads(args.threads)
     warnings.filterwarnings("ignore", category=ConvergenceWarning)
     if args.part == "child":
         print(json.dumps(measure(**json.loads(args.spec))))
         return
-    for run in RUNS[args.part]:
-        result = run(args)
-        args.out.mkdir(parents=True, exist_ok=True)
-        path = args.out / f"{key(result)}.json"
-        path.write_text(json.dumps(result, indent=1) + "\n")
-        print(f"\n{key(result)}\n\n{render(result)}\n\n{path}", flush=True)
+    result = RUNS[args.part](args)
+    args.out.mkdir(parents=True, exist_ok=True)
+    path = args.out / f"{key(result)}.json"
+    path.write_text(json.dumps(result, indent=1) + "\n")
+    print(f"\n{key(result)}\n\n{render(result)}\n\n{path}", flush=True)
 
 
 def report(args: argparse.Namespace) -> None:
@@ -160,38 +164,43 @@ def growth(args: argparse.Namespace) -> dict[str, Any]:
     return run_growth(AXES)
 
 
-def with_options(run: Any, **options: Any) -> Any:
-    """Return a part that runs as if it had been called with these options."""
-    return lambda args: run(argparse.Namespace(**vars(args), **options))
-
-
 RUNS = {
-    "steps": [steps],
-    "variants": [variants],
-    "memory": [memory],
-    "overhead": [overhead],
-    "encoding": [encoding],
-    "exact": [exact],
-    "quality": [quality],
-    "several": [several],
-    "growth": [growth],
-    "all": [
-        with_options(steps, setting="S", precision="highest", rounds=12),
-        with_options(steps, setting="S", precision="medium", rounds=12),
-        with_options(steps, setting="M", precision="highest", rounds=8),
-        with_options(steps, setting="wide", precision="highest", rounds=6),
-        with_options(variants, setting="S", rounds=8),
-        with_options(memory, setting="S"),
-        overhead,
-        with_options(encoding, rows=1_000_000),
-        exact,
-        with_options(quality, data="large", kind="AEN", steps=500, set=["batch_size=2048"]),
-        with_options(quality, data="synthetic", kind=None, steps=600, set=[]),
-        with_options(quality, data="lm", kind=None, steps=600, set=[]),
-        several,
-        growth,
-    ],
+    "steps": steps,
+    "variants": variants,
+    "memory": memory,
+    "overhead": overhead,
+    "encoding": encoding,
+    "exact": exact,
+    "quality": quality,
+    "several": several,
+    "growth": growth,
 }
+ALL = (
+    "steps --setting S",
+    "steps --setting S --precision medium",
+    "steps --setting M --rounds 8",
+    "steps --setting wide --rounds 6",
+    "variants",
+    "memory",
+    "overhead",
+    "encoding",
+    "exact",
+    "quality --data large --kind AEN --steps 500 --set batch_size=2048",
+    "quality --data synthetic",
+    "quality --data lm",
+    "several",
+    "growth",
+)
+
+
+def run_all(args: argparse.Namespace) -> None:
+    """Run each part in a process of its own: some libraries never give their trainers back."""
+    common = ["--threads", str(args.threads), "--out", str(args.out)]
+    common += ["--quick"] if args.quick else []
+    for part in ALL:
+        command = [sys.executable, "-m", "tests.benchmarks", *part.split(), *common]
+        subprocess.run(command, check=True)
+
 
 if __name__ == "__main__":
     main()

@@ -2,6 +2,8 @@
 
 import json
 import math
+import sys
+from argparse import Namespace
 from dataclasses import replace
 
 import numpy as np
@@ -9,6 +11,7 @@ import pytest
 import torch
 from helpers import SAES
 
+from . import __main__ as command_line
 from . import growth as growth_part
 from . import memory as memory_part
 from . import variants as variants_part
@@ -267,3 +270,18 @@ def check(result):
     assert again["machine"]["versions"]["torch"] in render(again)
     assert key(again).startswith(again["part"])
     assert "| ---" in render(again)
+
+
+def test_all_parts_are_run_each_in_a_process_of_its_own(monkeypatch, tmp_path):
+    commands = []
+    monkeypatch.setattr(command_line.subprocess, "run", lambda c, check: commands.append(c))
+    command_line.run_all(Namespace(threads=1, out=tmp_path, quick=True))
+    parsed = []
+    for command in commands:
+        assert command[:3] == [sys.executable, "-m", "tests.benchmarks"]
+        monkeypatch.setattr(sys, "argv", command[2:])
+        parsed.append(command_line.parse())
+    assert {args.part for args in parsed} == set(command_line.RUNS)
+    assert all(args.quick and args.threads == 1 and args.out == tmp_path for args in parsed)
+    steps = [(args.setting, args.precision) for args in parsed if args.part == "steps"]
+    assert steps == [("S", "highest"), ("S", "medium"), ("M", "highest"), ("wide", "highest")]
