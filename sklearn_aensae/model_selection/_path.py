@@ -127,6 +127,9 @@ def sae_path(
     check_path(estimator, warm_length)
     if X_test is None and is_stream(X):
         raise ValueError("X is a stream, on which nothing can be measured; give X_test.")
+    shape, of_test = (getattr(rows, "shape", None) for rows in (X, X_test))
+    if shape is not None and of_test is not None and shape[1:] != of_test[1:]:
+        raise ValueError(f"X_test has shape {tuple(of_test)}, but X has shape {tuple(shape)}.")
     strengths = as_strengths(lambdas, eps, estimator, X)
     rows = X if X_test is None else X_test
     kept: list[BaseSAE] = []

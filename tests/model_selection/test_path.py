@@ -114,6 +114,8 @@ def test_a_stream_that_can_start_again():
     sae = quick(L1SAE, max_steps=8)
     path = sae_path(Blocks(), 2, estimator=sae, X_test=X_TEST)
     assert path.components.shape == (24, 8, 2)
+    with pytest.raises(ValueError, match=r"X_test has shape \(.*, 3\), but X has shape"):
+        sae_path(X, 2, estimator=sae, X_test=X_TEST[:, :3])
     with pytest.raises(ValueError, match="give X_test"):
         sae_path(Blocks(), 2, estimator=sae)
 
