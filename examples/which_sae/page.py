@@ -30,9 +30,9 @@ def _misses(one: dict[str, Any]) -> bool:
 
 
 def _spread(values: list[float | None], digits: int) -> str:
-    """Median (least..most); a run that diverged has no recovery."""
+    """Median (least..most); a dash for what an estimator, or a run that diverged, does not have."""
     known = [value for value in values if value is not None]
     if not known:
-        return "diverged"
+        return "-"
     low, middle, high = (f"{v:.{digits}f}" for v in (min(known), median(known), max(known)))
     return f"{middle} ({low}..{high})"
