@@ -19,6 +19,7 @@ def resolve_device(device: str) -> str:
         return "cuda" if has_cuda else "cpu"
     try:
         torch.empty(0, device=device)
+    # Torch has a class of error for each: unknown names, CUDA not built in, other missing backends.
     except (RuntimeError, AssertionError, NotImplementedError) as error:
         reason = str(error).splitlines()[0]
         raise ValueError(

@@ -232,7 +232,8 @@ dtype : {"float32", "float64"}, default="float32"
 matmul_precision : {"highest", "high", "medium"}, default="highest"
     Of float32 products, as in :func:`torch.set_float32_matmul_precision`, but only within this
     estimator's own work. "high" lets a GPU use TF32. "medium" also lets hardware on which that is
-    faster choose the active components by a bfloat16 product; codes stay in single precision.
+    faster choose the active components by a bfloat16 product; codes stay in single precision. A CPU
+    is timed for that once per process, so only there another process may choose otherwise.
 random_state : int, RandomState instance or None, default=None
     Of initial weights and the order of rows. The same seed gives the same weights: bit for bit
     on a CPU, up to the rounding of sums in no fixed order on a GPU.

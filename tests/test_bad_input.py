@@ -52,6 +52,17 @@ def test_a_stream_is_not_trained_on_only_to_be_refused():
     assert not hasattr(sae, "components_")
 
 
+def test_blocks_that_can_be_called_are_blocks_nevertheless():
+    class Blocks:
+        def __call__(self):
+            raise AssertionError
+
+        def __iter__(self):
+            return iter([X, X])
+
+    assert quick(L1SAE, max_steps=3).fit(Blocks()).n_steps_ == 3
+
+
 @pytest.mark.parametrize("cls", SAES)
 @pytest.mark.parametrize("make", [np.asarray, torch.tensor], ids=["array", "tensor"])
 def test_wrong_number_of_features(cls, make):

@@ -1,5 +1,7 @@
 """Training as `fit` and `partial_fit` run it."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -22,7 +24,7 @@ from sklearn_aensae.training.checkpoint import attached
 if TYPE_CHECKING:
     from sklearn_aensae.estimators._base import BaseSAE
 
-__all__ = ["calibrate", "draw_seed", "fit", "needs_calibration", "partial_fit"]
+__all__ = ["calibrate", "draw_seed", "fit", "needs_calibration", "opened", "partial_fit", "polish"]
 
 
 def fit(estimator: "BaseSAE", X: Any, y: Any) -> None:
@@ -46,7 +48,7 @@ def fit(estimator: "BaseSAE", X: Any, y: Any) -> None:
     finally:
         estimator._write_fitted()
     if not estimator.net_.interrupted_:
-        _polish(estimator, source)
+        polish(estimator, source)
     if saved is not None and not estimator.net_.interrupted_:
         saved.write(estimator.net_, finished=True)
     _report_interruption(estimator)
@@ -98,6 +100,19 @@ def _train(
     repeat: bool = False,
 ) -> None:
     """Run the net from where it is."""
+    net = estimator.net_
+    with (
+        opened(estimator, source, validation, repeat=repeat) as (batches, held_out),
+        attached(net, saved and saved.callback()),
+    ):
+        net.partial_fit(batches, held_out, epochs=n_epochs)
+
+
+@contextmanager
+def opened(
+    estimator: "BaseSAE", source: Source, validation: Source | None, *, repeat: bool
+) -> Iterator[tuple[Batches, Batches | None]]:
+    """Open the batches that follow those the estimator's net has seen, and held-out ones."""
     net, scaling = estimator.net_, estimator._scaling
     batches = Batches(
         source,
@@ -113,8 +128,7 @@ def _train(
     if validation is not None:
         held_out = Batches(validation, scaling, estimator.batch_size)
     try:
-        with attached(net, saved and saved.callback()):
-            net.partial_fit(batches, held_out, epochs=n_epochs)
+        yield batches, held_out
     finally:
         batches.close()
         if held_out is not None:
@@ -142,7 +156,7 @@ def calibrate(estimator: "BaseSAE", source: Source, sample: Tensor | None = None
         estimator.net_.module_.calibrate(x)
 
 
-def _polish(estimator: "BaseSAE", source: Source) -> None:
+def polish(estimator: "BaseSAE", source: Source) -> None:
     """Improve what training has led to; Ctrl-C leaves what has been improved by then."""
     try:
         estimator._polish(source)

@@ -9,7 +9,13 @@ from sklearn_aensae._devices import resolve_device
 from sklearn_aensae._warnings import warn
 from sklearn_aensae.estimators._base import BaseSAE
 from sklearn_aensae.estimators._build import CALIBRATION_ROWS, begin, draw_sample
-from sklearn_aensae.estimators._fitting import calibrate, draw_seed, needs_calibration
+from sklearn_aensae.estimators._fitting import (
+    calibrate,
+    draw_seed,
+    needs_calibration,
+    opened,
+    polish,
+)
 from sklearn_aensae.estimators._many_validation import (
     check_sources,
     check_together,
@@ -18,7 +24,7 @@ from sklearn_aensae.estimators._many_validation import (
 from sklearn_aensae.estimators._plan import plan_length
 from sklearn_aensae.exceptions import DivergenceError, TrainingInterruptedWarning
 from sklearn_aensae.sources import Source
-from sklearn_aensae.training import Batches, Lockstep
+from sklearn_aensae.training import Lockstep
 
 __all__ = ["fit_many"]
 
@@ -103,30 +109,18 @@ def _train(
 ) -> None:
     """Run all nets and write down what they have learned, whatever stops them."""
     first = saes[0]
-    batches = Batches(
-        source,
-        first._scaling,
-        first.batch_size,
-        seed=first._seed if first.shuffle else None,
-        n_steps=first.max_steps,
-        repeat=source.n_samples is None,
-    )
-    held_out = None
-    if validation is not None:
-        held_out = Batches(validation, first._scaling, first.batch_size)
-    lockstep = Lockstep([sae.net_ for sae in saes])
+    lockstep, endless = Lockstep([sae.net_ for sae in saes]), source.n_samples is None
     try:
-        lockstep.fit(batches, held_out, n_epochs)
+        with opened(first, source, validation, repeat=endless) as (batches, held_out):
+            lockstep.fit(batches, held_out, n_epochs)
         _calibrate([sae for i, sae in enumerate(saes) if i not in lockstep.errors_], source)
     finally:
-        batches.close()
-        if held_out is not None:
-            held_out.close()
         for sae in saes:
             sae._write_fitted()
     for i, sae in enumerate(saes):
         if i not in lockstep.errors_ and not lockstep.interrupted_:
-            sae._polish(source)
+            polish(sae, source)
+            lockstep.interrupted_ = sae.net_.interrupted_
     _report(lockstep, saes)
 
 

@@ -1,7 +1,7 @@
 """What `X` may be: checked at the boundary, with messages that say what to do."""
 
 import reprlib
-from collections.abc import Mapping, Set
+from collections.abc import Iterable, Mapping, Set
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -61,7 +61,7 @@ def validate_X(estimator: BaseEstimator, X: Any, *, reset: bool) -> Rows | Strea
     refuse_other_ranks(X)
     if isinstance(X, Tensor):
         return _validate_tensor(estimator, X, reset=reset)
-    if callable(X) and not hasattr(X, "__array__"):
+    if callable(X) and not isinstance(X, Iterable) and not hasattr(X, "__array__"):
         raise TypeError(
             f"X is the function {getattr(X, '__name__', X)!r} and not what it returns; call it, if "
             "that is an array or an iterator over blocks."

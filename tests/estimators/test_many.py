@@ -140,6 +140,22 @@ def test_ctrl_c_stops_all_at_the_same_step(presser):
         np.testing.assert_allclose(np.linalg.norm(sae.components_, axis=1), 1, atol=1e-5)
 
 
+def test_ctrl_c_in_the_refits_at_the_end_leaves_all_fitted(monkeypatch):
+    saes = [quick(L1SAE, max_steps=5, decoder_refits=1) for _ in range(2)]
+    polished = []
+
+    def interrupted(self, source):
+        polished.append(self)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(L1SAE, "_polish", interrupted)
+    with pytest.warns(TrainingInterruptedWarning, match="after 5 steps; the 2 estimators"):
+        fit_many(saes, X)
+    assert polished == saes[:1]
+    for sae in saes:
+        assert np.isfinite(sae.transform(X)).all()
+
+
 class StopAfter(Callback):
     """Stops training early, as skorch's callbacks do."""
 
