@@ -1,5 +1,6 @@
 """The reference: the same autoencoders as plain dense autograd, written from the equations."""
 
+from abc import abstractmethod
 from collections.abc import Iterator
 
 import torch
@@ -36,13 +37,13 @@ class Dense(Method):
         """Weights to start from: those of our estimator."""
         return initial_weights(self.ours, self.problem)
 
+    @abstractmethod
     def activate(self, pre_codes: Tensor) -> Tensor:
         """Dense codes."""
-        raise NotImplementedError
 
+    @abstractmethod
     def loss(self, x: Tensor, codes: Tensor, reconstruction: Tensor, step: int) -> Tensor:
         """What is minimised."""
-        raise NotImplementedError
 
     def begin(self) -> None:
         """Set up weights, optimiser and counters."""
