@@ -29,8 +29,9 @@ class _Entries:
     next block does not fit: they took up to the size of all pre-codes.
     """
 
-    def __init__(self) -> None:
-        self.values = self.columns = torch.empty(0)
+    def __init__(self, dtype: torch.dtype) -> None:
+        self.values = torch.empty(0, dtype=dtype)
+        self.columns = torch.empty(0, dtype=torch.int32)
         self.counts: list[Tensor | int] = []
         self.size = 0
 
@@ -41,7 +42,7 @@ class _Entries:
             share = 1 if isinstance(selected.counts, int) else SPARE_ROOM
             room = self.size + math.ceil(share * len(selected.values) / n_rows * n_rows_left)
             old = self.values, self.columns
-            self.values = selected.values.new_empty(room)
+            self.values = selected.values.new_empty(room, dtype=old[0].dtype)
             self.columns = selected.columns.new_empty(room, dtype=torch.int32)
             if start:
                 self.values[:start], self.columns[:start] = (part[:start] for part in old)
@@ -64,7 +65,7 @@ def _select(
     x: Tensor, weight: Tensor, bias: Tensor, select: Callable[[Tensor], Selected]
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Return values, columns and row starts of what `select` finds in the pre-codes."""
-    entries, n_rows_left = _Entries(), len(x)
+    entries, n_rows_left = _Entries(x.dtype), len(x)
     for block in iter_pre_codes(x, weight, bias, for_choice=True):
         n_rows = len(block)
         n_rows_left -= n_rows
@@ -175,8 +176,9 @@ class _ActiveEncode(Function):
         weight, centered = ctx.saved_tensors
         pattern: Pattern = ctx.pattern
         sums = pattern.column_sums(gradient)
-        for_x = pattern.product(gradient, weight) if ctx.needs_input_grad[0] else None
-        for_weight = None
+        for_x = for_weight = None
+        if ctx.needs_input_grad[0]:
+            for_x = pattern.product(gradient, weight, ctx.workspace, "input_gradient")
         if ctx.needs_input_grad[1]:
             for_weight = pattern.transposed_product(
                 gradient, centered, ctx.workspace, "encoder_gradient"
@@ -192,7 +194,7 @@ class _ActiveDecode(Function):
     def forward(ctx: Any, values: Tensor, atoms: Tensor, pattern: Pattern) -> Tensor:
         ctx.save_for_backward(values, atoms)
         ctx.pattern, ctx.workspace = pattern, current_workspace()
-        return pattern.product(values, atoms)
+        return pattern.product(values, atoms, ctx.workspace, "reconstruction")
 
     @staticmethod
     @once_differentiable

@@ -1,7 +1,6 @@
 """Where the active codes of a batch are, and the three products that touch nothing else."""
 
-import math
-from functools import cached_property
+from functools import cached_property, partial
 from typing import NamedTuple
 
 import torch
@@ -12,9 +11,6 @@ from sklearn_aensae.kernels.products import products_on
 from sklearn_aensae.kernels.workspace import Workspace
 
 __all__ = ["Pattern"]
-
-SMALL_BYTES = 2**25
-"""Up to here allocators keep memory for the next step, and a faster product may take new one."""
 
 
 class _Transposed(NamedTuple):
@@ -87,22 +83,24 @@ class Pattern:
         """Sum of the entries of each row: shape (n_rows,); differentiable."""
         return values.new_zeros(self.n_rows).index_add(0, self.rows, values)
 
-    def product(self, values: Tensor, b: Tensor) -> Tensor:
-        """Sparse times dense: (n_rows, n_columns) @ (n_columns, width)."""
-        return products_on(b.device).product(values, self.columns, self.row_starts, b)
+    def product(self, values: Tensor, b: Tensor, workspace: Workspace, role: str) -> Tensor:
+        """Sparse times dense: (n_rows, n_columns) @ (n_columns, width).
+
+        The result may be written into the memory that the workspace lends for `role`.
+        """
+        lend = partial(workspace.take, role, like=b)
+        return products_on(b.device).product(values, self.columns, self.row_starts, b, lend)
 
     def transposed_product(
         self, values: Tensor, a: Tensor, workspace: Workspace, role: str
     ) -> Tensor:
         """Transposed sparse times dense: (n_columns, n_rows) @ (n_rows, width).
 
-        A large result is written into the memory that the workspace lends for `role`.
+        The result may be written into the memory that the workspace lends for `role`.
         """
         order, rows, column_starts = self.transposed
-        shape = (self.n_columns, a.shape[1])
-        is_small = math.prod(shape) * a.element_size() <= SMALL_BYTES
-        out = None if is_small else workspace.take(role, shape, a)
-        return products_on(a.device).product(values[order], rows, column_starts, a, out)
+        lend = partial(workspace.take, role, like=a)
+        return products_on(a.device).product(values[order], rows, column_starts, a, lend)
 
     def sampled_product(self, a: Tensor, b: Tensor) -> Tensor:
         """Entries of a @ b.T, (n_rows, width) @ (width, n_columns), in the pattern's order."""

@@ -1,5 +1,6 @@
 """Who computes sparse products: torch's own operators, or Triton kernels where asked for."""
 
+from collections.abc import Callable
 from typing import Protocol
 
 import torch
@@ -8,6 +9,8 @@ from torch import Tensor
 from sklearn_aensae.kernels import torch_products
 
 __all__ = ["Products", "products_on", "use_triton"]
+
+Lend = Callable[[tuple[int, int]], Tensor]
 
 
 class Products(Protocol):
@@ -19,7 +22,7 @@ class Products(Protocol):
         columns: Tensor,
         row_starts: Tensor,
         b: Tensor,
-        out: Tensor | None = None,
+        lend: Lend | None = None,
     ) -> Tensor:
         """Sparse times dense, S @ b.
 
@@ -31,8 +34,9 @@ class Products(Protocol):
             Where each row begins, and the number of entries.
         b : Tensor of shape (n_columns, width)
             Dense factor.
-        out : contiguous Tensor of shape (n_rows, width) or None
-            Memory for the result, whatever it holds; None for new memory.
+        lend : callable or None
+            Gives contiguous memory of a shape, whatever it holds, to whoever can write into it;
+            None for new memory.
         """
 
     def sampled_product(self, columns: Tensor, row_starts: Tensor, a: Tensor, b: Tensor) -> Tensor:

@@ -85,12 +85,16 @@ INTERPRETED = not isinstance(_product, triton.JITFunction)
 
 
 def product(
-    values: Tensor, columns: Tensor, row_starts: Tensor, b: Tensor, out: Tensor | None = None
+    values: Tensor,
+    columns: Tensor,
+    row_starts: Tensor,
+    b: Tensor,
+    lend: Callable[[tuple[int, int]], Tensor] | None = None,
 ) -> Tensor:
     """Multiply sparse by dense; arguments as in `products.Products.product`."""
     n_rows, width = len(row_starts) - 1, b.shape[1]
     values, b = values.contiguous(), b.contiguous()
-    out = b.new_empty(n_rows, width) if out is None else out
+    out = b.new_empty(n_rows, width) if lend is None else lend((n_rows, width))
     grid = (n_rows, triton.cdiv(width, BLOCK_WIDTH.value))
     # Triton launches on the current device, which need not be the tensors'.
     with torch.cuda.device_of(out):

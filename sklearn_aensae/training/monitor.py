@@ -88,8 +88,13 @@ class Monitor(Callback):
 
     def _keep_weights(self, net: Any) -> None:
         """Remember the present weights, and the ones before: no loss has seen these yet."""
-        weights = {name: p.detach().clone() for name, p in net.module_.named_parameters()}
-        self.kept_ = [*self.kept_[-1:], (net.n_steps_, weights)]
+        # Those before are let go of, their memory is not.
+        old = self.kept_.pop(0)[1] if len(self.kept_) == 2 else {}
+        weights = {
+            name: old[name].copy_(p.detach()) if name in old else p.detach().clone()
+            for name, p in net.module_.named_parameters()
+        }
+        self.kept_.append((net.n_steps_, weights))
 
     def _write_row(self, net: Any) -> None:
         """Read the device once, append a row, and check that training is sound."""

@@ -16,8 +16,9 @@ def rows_of(selected, n_rows):
 
 @pytest.mark.parametrize("n_columns", [5, 64, 96, 100, 1024, 1536])
 @pytest.mark.parametrize("k", [1, 2, 5])
-@pytest.mark.parametrize("kind", ["continuous", "ties", "constant", "negative"])
-def test_top_entries_are_those_of_a_sort(n_columns, k, kind):
+@pytest.mark.parametrize("kind", ["continuous", "ties", "constant", "negative", "infinite"])
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.bfloat16])
+def test_top_entries_are_those_of_a_sort(n_columns, k, kind, dtype):
     block = torch.randn(40, n_columns, generator=torch.Generator().manual_seed(n_columns))
     if kind == "ties":
         block = block.round()
@@ -25,10 +26,32 @@ def test_top_entries_are_those_of_a_sort(n_columns, k, kind):
         block = torch.ones_like(block)
     elif kind == "negative":
         block = -block.abs()
+    elif kind == "infinite":
+        # As where components are left out of a choice.
+        block[:, 3:] = -torch.inf
+        block[:, 1] = torch.inf
+    block = block.to(dtype)
     for row, (values, columns) in zip(block, rows_of(select_top(block, k), 40), strict=True):
         assert len(set(columns.tolist())) == k
-        np.testing.assert_array_equal(row[columns], values)
-        np.testing.assert_array_equal(values.sort().values, row.sort().values[-k:])
+        assert row[columns].equal(values)
+        assert values.sort().values.equal(row.sort().values[-k:])
+
+
+@pytest.mark.parametrize("n_columns", [2**16, 2**16 + 1])
+def test_rows_with_more_columns_than_bits_can_tell_apart(n_columns):
+    block = torch.zeros(2, n_columns, dtype=torch.bfloat16)
+    block[:, [0, 9, n_columns - 1]] = torch.tensor([1.0, 2.0, 3.0], dtype=torch.bfloat16)
+    columns = select_top(block, 3).columns.view(2, 3).sort().values
+    assert columns.tolist() == 2 * [[0, 9, n_columns - 1]]
+
+
+def test_neighbours_in_single_precision_are_told_apart():
+    # Their difference is the last bit; where they lie must not outweigh it.
+    block = torch.ones(1, 500)
+    block[0, 3] = torch.nextafter(block[0, 3], torch.tensor(2.0))
+    block[0, 499] = torch.nextafter(block[0, 3], torch.tensor(0.0))
+    assert select_top(block, 1).columns.tolist() == [3]
+    assert select_top(-block, 499).columns.sort().values.tolist() == [*range(3), *range(4, 500)]
 
 
 def test_the_largest_entries_may_lie_anywhere():
