@@ -44,7 +44,7 @@ def iter_pre_codes(
         for rows in x.split(n_rows):
             yield torch.ops.mkldnn._linear_pointwise(rows, weight, bias, "none", [], "")
     else:
-        buffer = current_workspace().take("pre_codes", (n_rows, len(weight)), x)
+        buffer = current_workspace().scratch("pre_codes", (n_rows, len(weight)), x)
         for rows in x.split(n_rows):
             yield torch.addmm(bias, rows, weight.t(), out=buffer[: len(rows)])
 

@@ -71,27 +71,27 @@ def select_top(block: Tensor, k: int) -> Selected:
     return Selected(block.gather(1, columns).flatten(), columns.flatten(), k)
 
 
-class _Keys(NamedTuple):
-    """Floats that have room for a number below those bits that the entries themselves use."""
-
-    floats: torch.dtype
-    integers: torch.dtype
-    spare_bits: int
-
-
 KEYS = {
-    torch.float32: _Keys(torch.float64, torch.int64, 29),
-    torch.bfloat16: _Keys(torch.float32, torch.int32, 16),
+    torch.float32: (torch.float64, torch.int64),
+    torch.bfloat16: (torch.float32, torch.int32),
 }
-"""By the float type of the entries."""
+"""Floats that have at least 16 bits more than the entries, and integers of their size."""
+
+MOST_COLUMNS = 2**14
+"""Columns up to which a partition is taken: it needs memory for two or three times the entries."""
+
+FEW = 64
+"""Entries per row are few if this many columns or more are there for each: topk then sorts those
+alone, which is faster."""
 
 
 def _largest(entries: Tensor, k: int) -> Tensor:
     """Return the positions of the `k` largest entries of each row, in any order.
 
-    On the CPU NumPy's partition does it, which is vectorised: torch's topk takes some six times
-    as long. It moves entries and tells no positions, so each entry carries its own, in bits that
-    a wider float has to spare; that also decides between equal entries.
+    Unless they are few, NumPy's partition finds them on the CPU, which is vectorised: torch's
+    topk takes two or three times as long. It moves entries and tells no positions, so each entry
+    carries its own, in bits that a wider float has to spare; that also decides between equal
+    entries.
 
     Parameters
     ----------
@@ -100,15 +100,17 @@ def _largest(entries: Tensor, k: int) -> Tensor:
     k : int
         Entries per row, at most n_columns.
     """
-    n_columns, kind = entries.shape[1], KEYS.get(entries.dtype)
-    if entries.device.type != "cpu" or kind is None or n_columns > 2**kind.spare_bits:
+    n_columns = entries.shape[1]
+    suits = n_columns <= MOST_COLUMNS and n_columns < FEW * k and entries.dtype in KEYS
+    if entries.device.type != "cpu" or not suits:
         return entries.topk(k, dim=1, sorted=False).indices
+    floats, integers = KEYS[entries.dtype]
     bound = torch.finfo(entries.dtype).max
     # With bits of a position an infinite entry would be none: not a number, the largest of all.
-    keys = entries.to(kind.floats).clamp_(-bound, bound)
-    bits = keys.view(kind.integers).bitwise_or_(torch.arange(n_columns, dtype=kind.integers))
+    keys = entries.to(floats).clamp_(-bound, bound)
+    bits = keys.view(integers).bitwise_or_(torch.arange(n_columns, dtype=integers))
     keys.numpy().partition(n_columns - k, axis=1)
-    return bits[:, -k:].bitwise_and(2**kind.spare_bits - 1).long()
+    return bits[:, -k:].bitwise_and(MOST_COLUMNS - 1).long()
 
 
 def select_top_by(block: Tensor, keys: Tensor, k: int) -> Selected:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from sklearn_aensae.kernels import select_above, select_positive, select_top
+from sklearn_aensae.kernels import select_above, select_positive, select_top, selection
 
 
 def rows_of(selected, n_rows):
@@ -37,11 +37,13 @@ def test_top_entries_are_those_of_a_sort(n_columns, k, kind, dtype):
         assert values.sort().values.equal(row.sort().values[-k:])
 
 
-@pytest.mark.parametrize("n_columns", [2**16, 2**16 + 1])
-def test_rows_with_more_columns_than_bits_can_tell_apart(n_columns):
-    block = torch.zeros(2, n_columns, dtype=torch.bfloat16)
-    block[:, [0, 9, n_columns - 1]] = torch.tensor([1.0, 2.0, 3.0], dtype=torch.bfloat16)
-    columns = select_top(block, 3).columns.view(2, 3).sort().values
+@pytest.mark.parametrize("n_columns", [2**14 - 1, 2**14, 2**14 + 1])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_the_last_columns_that_keys_can_tell_apart(n_columns, dtype, monkeypatch):
+    monkeypatch.setattr(selection, "FEW", 2**14)
+    block = torch.zeros(2, n_columns, dtype=dtype)
+    block[:, [0, 9, n_columns - 1]] = torch.tensor([1.0, 2.0, 3.0], dtype=dtype)
+    columns = selection._largest(block, 3).sort().values
     assert columns.tolist() == 2 * [[0, 9, n_columns - 1]]
 
 
