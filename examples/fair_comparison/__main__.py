@@ -25,7 +25,7 @@ from tqdm import tqdm
 from examples.fair_comparison.arms import ARMS, LEARNING_RATES, MIDDLE_RATE, ON_LANGUAGE
 from examples.fair_comparison.front import front
 from examples.fair_comparison.page import provenance, tables
-from examples.fair_comparison.problems import DATA, LM_BUDGET, SPIKED_BUDGET
+from examples.fair_comparison.problems import DATA, LM_BUDGET, SPIKED_BUDGET, TUNED_AT, Data
 from examples.fair_comparison.quick import check_direction
 from examples.fair_comparison.study import compare
 from examples.studies.page import fill, report
@@ -40,6 +40,7 @@ def setting() -> dict[str, Any]:
         "lm": asdict(LM_BUDGET),
         "learning rates": [*LEARNING_RATES],
         "learning rate of exact codes": MIDDLE_RATE,
+        "L0 that learning rates are chosen at": TUNED_AT,
         "seeds": [*SEEDS],
         "not default": {arm.name: arm.extra for arm in ARMS.values() if arm.extra},
     }
@@ -66,18 +67,42 @@ def main() -> int:
 def run_missing(record: Record, args: argparse.Namespace) -> None:
     """Compare the arms that are not there, a data set after the other."""
     arms = args.estimators or (ON_LANGUAGE if args.data == "lm" else list(ARMS))
-    wanted = [data.name for data in DATA[args.data] if args.only in data.name]
-    pairs = [(name, arm) for name in wanted for arm in arms]
-    missing = [(name, arm) for name, arm in pairs if not record.has(problem=name, estimator=arm)]
-    jobs = (delayed(work)(args.data, name, arm) for name, arm in missing)
-    found = Parallel(n_jobs=args.jobs, return_as="generator_unordered")(jobs)
-    for one in tqdm(found, total=len(missing)):
-        record.add(one)
+    wanted = [data for data in DATA[args.data] if args.only in data.name]
+    # What gives its learning rates to others comes first.
+    for is_first in (True, False):
+        stage = [data for data in wanted if (data.tuned_on is None) == is_first]
+        pairs = [(data, arm) for data in stage for arm in arms]
+        missing = [
+            (args.data, data.name, arm, learning_rate(record, data, arm))
+            for data, arm in pairs
+            if not record.has(problem=data.name, estimator=arm)
+        ]
+        jobs = (delayed(work)(*one) for one in missing)
+        found = Parallel(n_jobs=args.jobs, return_as="generator_unordered")(jobs)
+        for one in tqdm(found, total=len(missing), desc="tuned here" if is_first else "others"):
+            record.add(one)
 
 
-def work(kind: str, name: str, arm: str) -> dict[str, Any]:
+def learning_rate(record: Record, data: Data, arm: str) -> float | None:
+    """Return the learning rate that was chosen elsewhere; None to choose it here.
+
+    Raises
+    ------
+    ValueError
+        If it was to be, and was not.
+    """
+    if data.tuned_on is None or not ARMS[arm].is_asked_for_l0:
+        return None
+    for run in record.runs:
+        if run["problem"] == data.tuned_on and run["estimator"] == arm:
+            rate: float = run["params"]["learning_rate"]
+            return rate
+    raise ValueError(f"{data.name} takes the learning rate of {data.tuned_on!r}: run that first.")
+
+
+def work(kind: str, name: str, arm: str, rate: float | None) -> dict[str, Any]:
     """Compare one arm on one data set, in a process of its own."""
-    return compare(ARMS[arm], next(data for data in DATA[kind] if data.name == name))
+    return compare(ARMS[arm], next(data for data in DATA[kind] if data.name == name), rate)
 
 
 def parse_args() -> argparse.Namespace:
@@ -85,7 +110,7 @@ def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="tiny: the direction of the result")
     parser.add_argument("--data", choices=list(DATA), default="spiked")
-    parser.add_argument("--only", default="", help='data sets with this in their name: "L0 32"')
+    parser.add_argument("--only", default="", help='data sets with this in their name: "8x"')
     parser.add_argument("--estimators", nargs="*", choices=list(ARMS), help="only these")
     parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="fits at a time")
     parser.add_argument("--output", type=Path, default=Path("docs/data/fair_comparison.json"))

@@ -20,6 +20,16 @@ class Arm:
     cls: type[BaseSAE]
     extra: dict[str, Any] = field(default_factory=dict)
 
+    @property
+    def is_asked_for_l0(self) -> bool:
+        """Whether the number of active codes can be asked for; not that of exact codes."""
+        return "transform_method" not in self.extra
+
+    def asked_for(self, target: int, learning_rate: float) -> dict[str, Any]:
+        """Parameters that ask for a number of active codes."""
+        name = "k" if "k" in self.cls.__dataclass_fields__ else "target_l0"
+        return {"learning_rate": learning_rate, name: target}
+
     def trials(self, target: int) -> Generator[dict[str, Any], Scores, None]:
         """Yield parameters; who takes them sends back the scores that they led to.
 
@@ -27,10 +37,9 @@ class Arm:
         codes have fewer of them than the encoder that training controls: there the trials are
         strengths of the penalty, each from a line through the last two.
         """
-        if "transform_method" not in self.extra:
-            name = "k" if "k" in self.cls.__dataclass_fields__ else "target_l0"
+        if self.is_asked_for_l0:
             for rate in LEARNING_RATES:
-                yield {"learning_rate": rate, name: target}
+                yield self.asked_for(target, rate)
             return
         seen: list[tuple[float, float]] = []
         for _ in LEARNING_RATES:

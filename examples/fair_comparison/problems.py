@@ -10,13 +10,15 @@ from examples.spiked.cases import SIZES, Array, Case, held_out, training_rows
 from examples.which_sae.problems import Budget, Problem, language_model
 
 SPIKED_BUDGET = Budget(100_000, 16_000, 0, 0, steps=4_000, batch_size=256)
-LM_BUDGET = Budget(0, 16_000, 1_500_000, 35, steps=3_000, batch_size=256)
+LM_BUDGET = Budget(0, 16_000, 1_500_000, 35, steps=1_000, batch_size=256)
 TINY_BUDGET = Budget(6_000, 1_000, 4_000, 2, steps=500, batch_size=128)
 
 RHO = (0.0, 0.5, 0.9)
 LAYERS = {1: "middle", 3: "last"}
 WIDTHS = (8, 32)
 L0 = (8, 16, 32, 64)
+TUNED_AT = 32
+"""The L0 at which learning rates are chosen, for all of a layer and a width."""
 
 
 @dataclass(frozen=True)
@@ -27,6 +29,8 @@ class Data:
     group: str
     budget: Budget
     make: Callable[[int], Problem]
+    tuned_on: str | None = None
+    """Name of the data set whose learning rates it takes; None for its own."""
 
 
 def spiked(rho: float, budget: Budget = SPIKED_BUDGET, size: str = "") -> Data:
@@ -56,7 +60,8 @@ def language(layer: int, width: int, target: int, budget: Budget = LM_BUDGET) ->
         n_components = width * problem.train.shape[1]
         return replace(problem, name=name, target=target, n_components=n_components)
 
-    return Data(name, group, budget, make)
+    tuned_on = None if target == TUNED_AT else f"{group}, L0 {TUNED_AT}"
+    return Data(name, group, budget, make, tuned_on)
 
 
 @lru_cache(maxsize=1)

@@ -26,11 +26,19 @@ WINDOWS = (1_000, 4_000, 16_000)
 GAP_ROWS = 2_000
 
 
-def compare(arm: Arm, data: Data, seeds: tuple[int, ...] = SEEDS) -> dict[str, Any]:
-    """Return all trials, the configuration chosen, and a run of it for each seed."""
-    problem = data.make(seeds[0])
-    found = tried(arm, data, problem)
-    params = choose(found, problem.target)
+def compare(
+    arm: Arm, data: Data, learning_rate: float | None = None, seeds: tuple[int, ...] = SEEDS
+) -> dict[str, Any]:
+    """Return all trials, the configuration chosen, and a run of it for each seed.
+
+    Nothing is tried where the learning rate is given.
+    """
+    problem, found = data.make(seeds[0]), []
+    if learning_rate is None:
+        found = tried(arm, data, problem)
+        params = choose(found, problem.target)
+    else:
+        params = arm.asked_for(problem.target, learning_rate)
     return {
         "problem": data.name,
         "group": data.group,

@@ -7,10 +7,13 @@ from typing import Annotated, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils.validation import check_is_fitted
+from torch import Tensor
 
+from sklearn_aensae.coding import Coding
 from sklearn_aensae.estimators._decoder_norm_l1 import DecoderNormL1SAE
 from sklearn_aensae.estimators._layers import PARTS
 from sklearn_aensae.estimators._plan import Plan
+from sklearn_aensae.modules import Autoencoder
 from sklearn_aensae.objective import Term
 from sklearn_aensae.objective.penalties import DecoderNormL1
 from sklearn_aensae.params import Where
@@ -41,6 +44,8 @@ class Crosscoder(DecoderNormL1SAE):
     away looks like a part of norm 0.
 
     Codes and `components_` are those of atoms with norm 1 over all views, in the units of `X`.
+    Exact codes solve the problem above, with its views of one size: in `encode`, :math:`w_j` is
+    the sum in the j-th row of `view_norms_`.
 
     Parameters
     ----------
@@ -57,6 +62,7 @@ class Crosscoder(DecoderNormL1SAE):
         Linear rise from 0 of the penalty: steps (int) or a share of training (float).
     {target_parameters}
     {revival_parameters}
+    {exact_parameters}
     {shared_parameters}
 
     Attributes
@@ -132,6 +138,17 @@ class Crosscoder(DecoderNormL1SAE):
 
     def _make_terms(self, plan: Plan) -> dict[str, Term]:
         return {"l1": DecoderNormL1(self.lambda_1, self._view_sizes(plan.n_features))}
+
+    def _strengths(self) -> NDArray[np.floating]:
+        norms: NDArray[np.floating] = self.view_norms_.sum(1)
+        return self.lambda_1_ * norms
+
+    def _pose(self, module: Autoencoder, x: Tensor) -> Coding:
+        problem = super()._pose(module, x)
+        columns, _ = self._scaling.column_factors(x)
+        if columns is None:
+            return problem
+        return problem._replace(x=problem.x * columns, atoms=problem.atoms * columns)
 
     def _write_fitted(self) -> None:
         super()._write_fitted()

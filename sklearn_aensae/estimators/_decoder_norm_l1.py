@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from sklearn_aensae.estimators._penalised import PenalisedSAE
+from sklearn_aensae.estimators._exact import ExactCodingSAE
 from sklearn_aensae.estimators._plan import Plan
 from sklearn_aensae.modules.decoders import FreeDecoder
 from sklearn_aensae.modules.encoder import LinearEncoder
@@ -13,7 +13,7 @@ __all__ = ["DecoderNormL1SAE"]
 
 
 @dataclass(eq=False, repr=False, kw_only=True)
-class DecoderNormL1SAE(PenalisedSAE):
+class DecoderNormL1SAE(ExactCodingSAE):
     r"""Sparse autoencoder with an L1 penalty on codes times the norms of their atoms.
 
     .. math::
@@ -47,6 +47,7 @@ class DecoderNormL1SAE(PenalisedSAE):
         is Anthropic's.
     {target_parameters}
     {revival_parameters}
+    {exact_parameters}
     {shared_parameters}
 
     Attributes

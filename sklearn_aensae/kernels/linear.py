@@ -11,7 +11,7 @@ from sklearn_aensae.kernels.workspace import current_workspace
 
 __all__ = ["iter_pre_codes"]
 
-BLOCK_BYTES = 2**23
+BLOCK_BYTES = 2**24
 """Size of a block of pre-codes on the CPU: selection then finds them in cache."""
 
 LEAST_ROWS = 256

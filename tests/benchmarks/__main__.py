@@ -18,6 +18,7 @@ from sklearn.exceptions import ConvergenceWarning
 from .child import measure
 from .encoding import run_encoding
 from .exact import run_exact
+from .extraction import run_extraction
 from .growth import AXES, run_growth
 from .memory import run_memory
 from .overhead import run_overhead
@@ -54,6 +55,7 @@ def parse() -> argparse.Namespace:
     encoding = parts.add_parser("encoding", parents=[common], help="1: many rows to CSR")
     encoding.add_argument("--rows", type=int, default=1_000_000)
     parts.add_parser("exact", parents=[common], help="1: exact codes, beside peers")
+    parts.add_parser("extraction", parents=[common], help="1: a language model's activations")
     parts.add_parser("several", parents=[common], help="2: several fits from one pass")
     quality = parts.add_parser("quality", parents=[common], help="2: whole fits")
     quality.add_argument("--data", choices=DATA, default="synthetic")
@@ -138,6 +140,11 @@ def exact(args: argparse.Namespace) -> dict[str, Any]:
     return run_exact()
 
 
+def extraction(args: argparse.Namespace) -> dict[str, Any]:
+    """Extract."""
+    return run_extraction(8, n_rounds=1) if args.quick else run_extraction()
+
+
 def quality(args: argparse.Namespace) -> dict[str, Any]:
     """Run one kind of data."""
     if args.quick:
@@ -171,6 +178,7 @@ RUNS = {
     "overhead": overhead,
     "encoding": encoding,
     "exact": exact,
+    "extraction": extraction,
     "quality": quality,
     "several": several,
     "growth": growth,
@@ -185,6 +193,7 @@ ALL = (
     "overhead",
     "encoding",
     "exact",
+    "extraction",
     "quality --data large --kind AEN --steps 500 --set batch_size=2048",
     "quality --data synthetic",
     "quality --data lm",

@@ -5,6 +5,7 @@ a time and all suffer alike from a noisy host. The time of a step is that from o
 the next: it holds everything a loop does per step, the drawing of the batch included.
 """
 
+import random
 import threading
 import time
 from collections.abc import Callable
@@ -14,6 +15,11 @@ import torch
 from .method import Method, Stopped
 
 __all__ = ["Stepper", "interleave", "time_product"]
+
+
+PAUSE = 0.05
+"""Seconds before each turn: threads of the last one's libraries, such as OpenBLAS's, go on spinning
+for a while when there is nothing left to do, on the cores that the next one needs."""
 
 
 class Stepper:
@@ -111,12 +117,14 @@ def interleave(
             least = method.warm_up if warm_up is None else warm_up
             for _ in range(min(least, method.most_rounds - 1)):
                 stepper.step()
-        names = list(steppers)
+        shuffled = random.Random(0)
         for i in range(n_rounds):
+            time.sleep(PAUSE)
             unit.append(product())
             # Nobody always follows the same neighbour.
-            for name in names[i % len(names) :] + names[: i % len(names)]:
+            for name in shuffled.sample(list(steppers), len(steppers)):
                 if i < steppers[name].method.most_rounds:
+                    time.sleep(PAUSE)
                     times[name].append(steppers[name].step())
     finally:
         for stepper in steppers.values():

@@ -197,6 +197,27 @@ def render_exact(result: dict[str, Any]) -> str:
     return table(["sizes", "lambda_2", "codes", "rows/s", "L0", "mean error", "worst error"], rows)
 
 
+def render_extraction(result: dict[str, Any]) -> str:
+    """Speed beside the bare loop, padding, several layers, and memory."""
+    speed, memory = result["speed"], result["memory"]
+    rows = [
+        ["tokens per second", spread(speed["tokens_per_second"], 0)],
+        ["of the bare loop's, by the clock", spread(speed["ours_over_bare_clock"], 2)],
+        ["of the bare loop's, by CPU time", spread(speed["ours_over_bare_cpu"], 2)],
+        ["padding in the batches", f"{100 * speed['padding_share']:.1f} %"],
+        [
+            "layers 1, 2 and 3 in one pass, time over layer 3 alone",
+            spread(result["layers"]["three_over_one_clock"], 2),
+        ],
+        [
+            f"peak of a stream of {memory['stream_megabytes']:.0f} MB in blocks of up to "
+            f"{memory['largest_block_megabytes']:.0f} MB",
+            f"{memory['peak_megabytes']:.1f} MB",
+        ],
+    ]
+    return table(["", ""], rows)
+
+
 def render_quality(result: dict[str, Any]) -> str:
     """Time to levels of held-out explained variance, per kind, and how the fits ended."""
     tables = []
@@ -262,6 +283,7 @@ PARTS: dict[str, Callable[[dict[str, Any]], str]] = {
     "overhead": render_overhead,
     "encoding": render_encoding,
     "exact": render_exact,
+    "extraction": render_extraction,
     "quality": render_quality,
     "several": render_several,
     "growth": render_growth,

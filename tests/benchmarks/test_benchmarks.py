@@ -19,6 +19,7 @@ from .child import measure
 from .dense import DenseAEN, DenseTopK, SparseDenseAEN
 from .encoding import run_encoding
 from .exact import run_exact
+from .extraction import run_extraction
 from .growth import exponent, run_growth
 from .interleave import Stepper, interleave
 from .machine import memory
@@ -62,13 +63,15 @@ def test_steps_are_taken_in_turn(problem):
 
         name = "other"
 
-    unit, times = interleave([Noting(problem), Other(problem)], n_rounds=3, warm_up=1)
-    assert len(unit) == 3
-    assert {name: len(seconds) for name, seconds in times.items()} == {Noting.name: 3, "other": 3}
+    unit, times = interleave([Noting(problem), Other(problem)], n_rounds=6, warm_up=1)
+    assert len(unit) == 6
+    assert {name: len(seconds) for name, seconds in times.items()} == {Noting.name: 6, "other": 6}
     names = [name for name, _ in taken]
-    # One step each to warm up, then the order turns with the rounds.
-    assert names == [*[Noting.name, "other"] * 2, *["other", Noting.name], *[Noting.name, "other"]]
-    assert [step for name, step in taken if name == "other"] == [0, 1, 2, 3]
+    # One step each to warm up; then each round has an order of its own.
+    rounds = [tuple(names[i : i + 2]) for i in range(2, len(names), 2)]
+    both = {(Noting.name, "other"), ("other", Noting.name)}
+    assert {*rounds} == both and len(rounds) == 6
+    assert [step for name, step in taken if name == "other"] == [*range(7)]
 
 
 def test_an_error_in_a_loop_reaches_the_caller(problem):
@@ -191,6 +194,17 @@ def test_exact_codes():
         worst = limits.get(method["name"], 1e-4)
         assert 0 <= method["mean_error"] <= method["worst_error"] < worst
     assert all(m["mean_error"] > 1e-3 for m in result["methods"] if m["name"] == "encoder")
+    check(result)
+
+
+def test_extraction():
+    result = run_extraction(6, n_rounds=2)
+    assert result["sizes"]["n_texts"] == 6
+    speed, memory = result["speed"], result["memory"]
+    assert 6 * 8 <= speed["n_tokens"] <= 7 * 257 and 0 <= speed["padding_share"] < 0.5
+    assert len(speed["ours_over_bare_clock"]) == len(speed["ours_over_bare_cpu"]) == 2
+    assert len(result["layers"]["three_over_one_clock"]) == 1
+    assert memory["largest_block_megabytes"] < memory["peak_megabytes"]
     check(result)
 
 

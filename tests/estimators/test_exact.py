@@ -14,6 +14,8 @@ from sklearn_aensae import (
     L1SAE,
     AdaptiveElasticNetSAE,
     AdaptiveLassoSAE,
+    Crosscoder,
+    DecoderNormL1SAE,
     ElasticNetSAE,
     TopKSAE,
     all_saes,
@@ -31,14 +33,28 @@ PARAMS = {"dtype": "float64", "lambda_1": 0.05, "max_epochs": 20}
 
 def objective(sae, codes, rows=X):
     """Objective of coding, from fitted attributes alone, in the units of training."""
-    s, D = sae.input_scale_, sae.components_
-    error = ((s * (rows - sae.decoder_bias_ - codes @ D)) ** 2).mean(1)
-    weights = sae.lambda_1 * getattr(sae, "adaptive_weights_", np.ones(len(D)))
+    s, D, weights = sae.input_scale_, sae.components_, strengths(sae)
+    error = ((columns(sae) * (rows - sae.decoder_bias_ - codes @ D)) ** 2).mean(1)
     return error + s * codes @ weights + getattr(sae, "lambda_2", 0.0) * ((s * codes) ** 2).sum(1)
 
 
+def columns(sae):
+    """Factors of the features, one for all but in a crosscoder."""
+    if isinstance(sae, Crosscoder):
+        return np.repeat(sae.view_scales_, sae.view_sizes_)
+    return np.full(sae.n_features_in_, sae.input_scale_)
+
+
+def strengths(sae):
+    """Strength of the L1 penalty on each component."""
+    if isinstance(sae, Crosscoder):
+        return sae.lambda_1 * sae.view_norms_.sum(1)
+    return sae.lambda_1 * getattr(sae, "adaptive_weights_", np.ones(sae.n_components_))
+
+
 def test_which_have_exact_codes():
-    assert set(EXACT) == {L1SAE, ElasticNetSAE, AdaptiveLassoSAE, AdaptiveElasticNetSAE}
+    convex = {L1SAE, ElasticNetSAE, AdaptiveLassoSAE, AdaptiveElasticNetSAE}
+    assert set(EXACT) == convex | {DecoderNormL1SAE, Crosscoder}
 
 
 @pytest.mark.parametrize("cls", EXACT)
@@ -102,6 +118,32 @@ def test_all_that_encodes_follows_transform_method(cls, tmp_path):
     np.testing.assert_array_equal(sae.transform(X).toarray(), codes)
 
 
+@pytest.mark.parametrize("sizes", [(0.5, 0.5), (0.25, 0.75)])
+def test_codes_of_views_solve_the_problem_of_training(sizes):
+    views = X * np.repeat([1.0, 20.0], X.shape[1] // 2)
+    sae = quick(Crosscoder, **PARAMS, view_sizes=sizes).fit(views)
+    columns = np.repeat(sae.view_scales_, sae.view_sizes_)
+    # Rows and atoms as the loss had them; a penalty on the sum of the norms of an atom's parts.
+    target, D = (views - sae.decoder_bias_) * columns, sae.components_ * columns
+    parts = np.split(D, sae.view_sizes_.cumsum()[:-1], axis=1)
+    norms = sum(np.linalg.norm(part, axis=1) for part in parts)
+    alpha = 0.5 * X.shape[1] * sae.lambda_1
+    scaled = sparse_encode(
+        target, D / norms[:, None], algorithm="lasso_cd", alpha=alpha, positive=True,
+        max_iter=100_000,
+    )  # fmt: skip
+    codes = sae.encode(views, "exact")
+
+    def value(h):
+        return ((target - h @ D) ** 2).mean(1) + sae.lambda_1 * h @ norms
+
+    np.testing.assert_allclose(value(codes), value(scaled / norms), rtol=1e-3)
+    assert (value(codes) <= value(scaled / norms) * (1 + 1e-10)).all()
+    assert kkt_residuals(sae, views, method="exact").max() < 1e-8
+    gaps = value(sae.transform(views)) / value(codes) - 1
+    np.testing.assert_allclose(amortization_gap(sae, views).gaps, gaps, rtol=1e-6, atol=1e-9)
+
+
 def quick_codes(sae):
     """Codes of the encoder from fitted attributes."""
     return np.maximum((X - sae.encoder_offset_) @ sae.encoder_weights_.T + sae.encoder_bias_, 0)
@@ -145,10 +187,12 @@ def test_violations_of_the_conditions_against_numpy(cls):
     sae = quick(cls, **PARAMS).fit(X)
     for method in ("encoder", "exact"):
         codes, s = sae.encode(X, method), sae.input_scale_
-        left = s * (X - sae.decoder_bias_ - codes @ sae.components_)
-        weights = sae.lambda_1 * getattr(sae, "adaptive_weights_", np.ones(24))
+        scales = columns(sae)
+        left = scales * (X - sae.decoder_bias_ - codes @ sae.components_)
         ridge = 2 * getattr(sae, "lambda_2", 0.0) * s * codes
-        slopes = 2 / X.shape[1] * left @ sae.components_.T - ridge - weights
+        # Codes of the module are s times these: by as much the slopes are smaller.
+        along = left @ (scales * sae.components_).T / s
+        slopes = 2 / X.shape[1] * along - ridge - strengths(sae)
         expected = np.where(codes > 0, np.abs(slopes), np.maximum(slopes, 0)).max(1)
         np.testing.assert_allclose(kkt_residuals(sae, X, method), expected, rtol=1e-6, atol=1e-12)
     assert expected.max() < 1e-6 < kkt_residuals(sae, X).max()

@@ -67,6 +67,12 @@ def test_an_arm_is_tuned_on_validation_rows_and_measured_on_others(name):
     json.dumps(found)
 
 
+def test_a_learning_rate_may_come_from_elsewhere():
+    found = study.compare(arms.ARMS["TopKSAE"], TINY, 0.002, seeds=(0,))
+    assert found["trials"] == [] and len(found["runs"]) == 1
+    assert found["params"] == {"learning_rate": 0.002, "k": found["target"]}
+
+
 def test_the_language_model_is_spliced():
     data = problems.language(3, 2, 8, BUDGET)
     found = study.measure(arms.ARMS["TopKSAE"], data, {"k": 8, "learning_rate": 0.004}, 0)
@@ -96,9 +102,12 @@ def test_a_study_that_goes_on_and_its_page(tmp_path, monkeypatch):
     file, text = tmp_path / "fair.json", tmp_path / "page.md"
     text.write_text((ROOT / "docs" / "fair_comparison.md").read_text())
     seen = []
+    exact = {arm.name for arm in arms.BEST}
 
-    def work(kind, name, arm):
+    def work(kind, name, arm, rate):
         seen.append((kind, name, arm))
+        takes = kind == "lm" and "L0 32" not in name and arm not in exact
+        assert rate == (1e-3 if takes else None)
         return fake(name, arm, int(name.split()[-1]) if kind == "lm" else 16)
 
     monkeypatch.setattr(script, "work", work)
@@ -110,6 +119,9 @@ def test_a_study_that_goes_on_and_its_page(tmp_path, monkeypatch):
     assert script.main() == 0
     assert len(seen) == len(set(seen)) == len(arms.ARMS)
     assert "Not run yet." in text.read_text()
+    monkeypatch.setattr(sys, "argv", [*words, "--data", "lm", "--only", "layer 1, 8x, L0 8"])
+    with pytest.raises(ValueError, match="'layer 1, 8x, L0 32': run that first"):
+        script.main()
     monkeypatch.setattr(sys, "argv", [*words, "--data", "lm", "--only", "layer 1, 8x"])
     assert script.main() == 0
     assert len(seen) == len(arms.ARMS) + 4 * len(arms.ON_LANGUAGE)
