@@ -273,10 +273,13 @@ print(sae.n_steps_, peak_memory() - before)
 
 
 def test_resident_memory_does_not_grow_with_the_file(tmp_path):
-    """Files of 32 and 128 MiB, read through two buffers of 4 MiB, take the same memory."""
+    """Files of 64 and 256 MiB, read through two buffers of 4 MiB, take the same memory.
+
+    How large temporaries fit into the heap varies peaks of one and the same file by some 50 MiB.
+    """
     root = Path(__file__).parents[1]
     peaks = []
-    for n_rows in (2**16, 2**18):
+    for n_rows in (2**17, 2**19):
         path = tmp_path / f"{n_rows}.npy"
         np.save(path, np.random.default_rng(0).normal(size=(n_rows, 256)).astype(np.float16))
         command = [sys.executable, "-c", SCRIPT, str(path)]
@@ -284,6 +287,6 @@ def test_resident_memory_does_not_grow_with_the_file(tmp_path):
         steps, mib = map(float, done.stdout.split())
         assert steps == n_rows // 8192
         peaks.append(mib)
-    assert peaks[1] - peaks[0] < 48
+    assert peaks[1] - peaks[0] < 96
     # What there is are batches of 8 MiB and, for `score`, chunks of 32 MiB.
     assert peaks[0] < 300
