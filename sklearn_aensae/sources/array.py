@@ -12,6 +12,10 @@ from sklearn_aensae.sources.base import Source
 
 __all__ = ["ArraySource"]
 
+FETCHED_VALUES = 2**18
+"""How many values are fetched at once, if batches are smaller: a fetch costs as much as a step of
+a small model."""
+
 
 class ArraySource(Source):
     """Random access to the rows of `X`, which stays where it is.
@@ -50,11 +54,14 @@ class ArraySource(Source):
     def batches(
         self, batch_size: int, seed: int | None, *, skip: int = 0, n_batches: int | None = None
     ) -> Generator[Tensor]:
-        """Batches fetched one by one: with the rows in memory a thread would gain nothing."""
+        """Batches as they are asked for: with the rows in memory a thread would gain nothing."""
         order = self._order(seed)
-        for start in range(0, self.n_rows, batch_size)[skip:][:n_batches]:
-            rows = slice(start, min(start + batch_size, self.n_rows))
-            yield self.take(rows if order is None else order[rows])
+        starts = range(0, self.n_rows, batch_size)[skip:][:n_batches]
+        n_fetched = max(1, FETCHED_VALUES // (batch_size * self.n_features))
+        for first in range(0, len(starts), n_fetched):
+            fetched = starts[first : first + n_fetched]
+            rows = slice(fetched[0], min(fetched[-1] + batch_size, self.n_rows))
+            yield from self.take(rows if order is None else order[rows]).split(batch_size)
 
     def sample(self, n_rows: int, seed: int | None) -> Tensor:
         """Random rows, or the first."""

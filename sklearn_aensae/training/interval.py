@@ -3,7 +3,9 @@
 import math
 from typing import Any, NamedTuple
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from sklearn_aensae.modules import SAEOutput
@@ -76,33 +78,35 @@ class Interval:
         self.samples.append(torch.stack([*norms, output.codes.l0().to(wanted.dtype)]))
         self.n_sampled += len(wanted)
 
+    @np.errstate(over="ignore", invalid="ignore")
     def summary(self) -> Summary:
-        """Read the device, once."""
+        """Read the device, once; what is not finite is the monitor's to complain of."""
         assert self.total is not None
-        parts = [self._stacked(), torch.stack(self.samples).flatten()]
+        parts = [self._stacked(), torch.stack(self.samples).flatten(), self.total]
         # Single precision would not do for sums over millions of rows.
-        read = torch.cat([*parts, self.total]).cpu().double()
-        values, samples, total = read.split([*map(len, parts), len(self.total)])
-        steps = values.view(len(self), -1)
-        rows = torch.tensor(self.n_rows, dtype=torch.float64)
-        means = dict(zip(self.names, (rows @ steps / rows.sum()).tolist(), strict=True))
-        samples = samples.view(-1, 3)
-        error, square = samples[:, :2].square().sum(0).tolist()
-        means["l0"] = float(rows[::SAMPLE_STEPS] @ samples[:, 2] / rows[::SAMPLE_STEPS].sum())
-        spread = square - float(total @ total) / self.n_sampled
-        bad = (~steps[:, 0].isfinite()).nonzero().flatten().tolist()
+        read = torch.cat(parts).cpu().double().numpy()
+        values, samples, total = np.split(read, np.cumsum([len(part) for part in parts[:-1]]))
+        steps, samples = values.reshape(len(self), -1), samples.reshape(-1, 3)
+        rows = np.array(self.n_rows, dtype=np.float64)
+        means = dict(zip(self.names, _weighted_mean(steps, rows), strict=True))
+        (means["l0"],) = _weighted_mean(samples[:, 2:], rows[::SAMPLE_STEPS])
+        error, square = np.square(samples[:, :2]).sum(0).tolist()
+        spread = square - float(np.square(total).sum()) / self.n_sampled
+        bad = np.flatnonzero(~np.isfinite(steps[:, 0]))
         return Summary(
             means,
             1 - error / spread if spread > 0 else math.nan,
             self.n_sparse / len(self),
             sum(self.n_rows),
             len(self),
-            bad[0] if bad else None,
+            int(bad[0]) if bad.size else None,
         )
 
     def _stacked(self) -> Tensor:
         """Return the values of all steps, one step after another."""
-        return torch.stack([value.to(self.values[0][0]) for step in self.values for value in step])
+        dtype = self.values[0][0].dtype
+        values = [value for step in self.values for value in step]
+        return torch.stack([value if value.dtype == dtype else value.to(dtype) for value in values])
 
     def state_dict(self) -> dict[str, Any]:
         """All of it: tensors, numbers and names."""
@@ -125,3 +129,9 @@ class Interval:
         self.samples = [] if samples is None else [*samples]
         self.n_sampled, self.n_sparse = state["n_sampled"], state["n_sparse"]
         self.shift, self.total = state["shift"], state["total"]
+
+
+def _weighted_mean(values: NDArray[np.float64], weights: NDArray[np.float64]) -> list[float]:
+    """Return the mean of each column, without BLAS: its threads would spin beside torch's."""
+    means: list[float] = ((weights[:, None] * values).sum(0) / weights.sum()).tolist()
+    return means

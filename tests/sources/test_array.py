@@ -35,6 +35,23 @@ def test_taking_does_not_alias_the_data():
     np.testing.assert_array_equal(data, X)
 
 
+@pytest.mark.parametrize("fetched", [1, 2 * 7 * 4, 10_000])
+def test_batches_are_the_same_however_many_are_fetched_at_once(monkeypatch, fetched):
+    takes, take = [], ArraySource.take
+    monkeypatch.setattr("sklearn_aensae.sources.array.FETCHED_VALUES", fetched)
+    monkeypatch.setattr(ArraySource, "take", lambda *args: takes.append(args) or take(*args))
+    source = ArraySource(X, "cpu", torch.float64)
+    order = torch.randperm(50, generator=torch.Generator().manual_seed(3)).numpy()
+    for seed, rows in [(None, X), (3, X[order])]:
+        batches = list(source.batches(7, seed, skip=2))
+        assert [len(batch) for batch in batches] == [7, 7, 7, 7, 7, 1]
+        np.testing.assert_array_equal(torch.cat(batches), rows[14:])
+        (batch,) = source.batches(7, seed, skip=3, n_batches=1)
+        np.testing.assert_array_equal(batch, rows[21:28])
+        assert not list(source.batches(7, seed, skip=8))
+    assert len(takes) == 2 * ({1: 6, 56: 3}.get(fetched, 1) + 1)
+
+
 def test_split_parts_the_rows():
     source = ArraySource(X, "cpu", torch.float64)
     train, rest = source.split(0.2, seed=0)

@@ -12,14 +12,14 @@ X = make_data()
 def test_each_batch_is_drawn_once(monkeypatch):
     saes = [quick(L1SAE, max_steps=1, lr_warmup=0, lr_decay=0).fit(X) for _ in range(3)]
     drawn, seen = [], {}
-    take = ArraySource.take
+    batches = ArraySource.batches
 
-    def counted(self, rows):
-        block = take(self, rows)
-        drawn.append(block)
-        return block
+    def counted(self, *args, **kwargs):
+        for batch in batches(self, *args, **kwargs):
+            drawn.append(batch)
+            yield batch
 
-    monkeypatch.setattr(ArraySource, "take", counted)
+    monkeypatch.setattr(ArraySource, "batches", counted)
     for i, sae in enumerate(saes):
         step = sae.net_.train_step
 
@@ -32,7 +32,7 @@ def test_each_batch_is_drawn_once(monkeypatch):
     lockstep = Lockstep([sae.net_ for sae in saes])
     lockstep.fit(Batches(source, saes[0]._scaling, 32, seed=0), None, n_epochs=2)
     assert len(drawn) == 8
-    assert seen[0] == seen[1] == seen[2] == [block.data_ptr() for block in drawn]
+    assert seen[0] == seen[1] == seen[2] == [batch.data_ptr() for batch in drawn]
     assert [sae.net_.n_steps_ for sae in saes] == [9, 9, 9]
     assert not lockstep.errors_
     assert not lockstep.interrupted_
