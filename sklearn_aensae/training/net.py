@@ -134,7 +134,7 @@ class SAENet(NeuralNet):
         running["n_rows"] += n_rows
         running["n_batches"] += 1
         # For every attribute that is set the usual way, skorch looks whether it is a module.
-        vars(self)["n_steps_"] += training
+        self.__dict__["n_steps_"] += training
         self.notify("on_batch_end", batch=batch, training=training, **step)
 
     def end_pass(self, prefix: str, running: dict[str, Any]) -> None:
