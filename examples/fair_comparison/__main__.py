@@ -73,7 +73,7 @@ def run_missing(record: Record, args: argparse.Namespace) -> None:
         stage = [data for data in wanted if (data.tuned_on is None) == is_first]
         pairs = [(data, arm) for data in stage for arm in arms]
         missing = [
-            (args.data, data.name, arm, learning_rate(record, data, arm))
+            (args.data, data.name, arm, tuned(record, data, arm))
             for data, arm in pairs
             if not record.has(problem=data.name, estimator=arm)
         ]
@@ -83,26 +83,25 @@ def run_missing(record: Record, args: argparse.Namespace) -> None:
             record.add(one)
 
 
-def learning_rate(record: Record, data: Data, arm: str) -> float | None:
-    """Return the learning rate that was chosen elsewhere; None to choose it here.
+def tuned(record: Record, data: Data, arm: str) -> dict[str, Any] | None:
+    """Return the run whose learning rate is taken; None to choose it here.
 
     Raises
     ------
     ValueError
-        If it was to be, and was not.
+        If it is not there.
     """
-    if data.tuned_on is None or not ARMS[arm].is_asked_for_l0:
+    if data.tuned_on is None:
         return None
     for run in record.runs:
         if run["problem"] == data.tuned_on and run["estimator"] == arm:
-            rate: float = run["params"]["learning_rate"]
-            return rate
+            return run
     raise ValueError(f"{data.name} takes the learning rate of {data.tuned_on!r}: run that first.")
 
 
-def work(kind: str, name: str, arm: str, rate: float | None) -> dict[str, Any]:
+def work(kind: str, name: str, arm: str, before: dict[str, Any] | None) -> dict[str, Any]:
     """Compare one arm on one data set, in a process of its own."""
-    return compare(ARMS[arm], next(data for data in DATA[kind] if data.name == name), rate)
+    return compare(ARMS[arm], next(data for data in DATA[kind] if data.name == name), before)
 
 
 def parse_args() -> argparse.Namespace:

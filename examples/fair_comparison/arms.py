@@ -1,6 +1,6 @@
 """Who takes part, and the configurations that each may try: as many for all."""
 
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -9,6 +9,9 @@ from sklearn_aensae import AdaptiveElasticNetSAE, BaseSAE, all_saes
 
 LEARNING_RATES = (1e-3, 2e-3, 4e-3, 8e-3)
 MIDDLE_RATE = 4e-3
+CLOSE = 1.05
+"""Within this factor of a target, no other strength of a penalty is tried."""
+
 EXACT: dict[str, Any] = {"transform_method": "exact", "debias": True, "decoder_refits": 2}
 
 
@@ -30,21 +33,26 @@ class Arm:
         name = "k" if "k" in self.cls.__dataclass_fields__ else "target_l0"
         return {"learning_rate": learning_rate, name: target}
 
-    def trials(self, target: int) -> Generator[dict[str, Any], Scores, None]:
+    def trials(
+        self, target: int, seen: Sequence[tuple[float, float]] = ()
+    ) -> Generator[dict[str, Any], Scores, None]:
         """Yield parameters; who takes them sends back the scores that they led to.
 
         Where the number of active codes can be asked for, the trials are learning rates. Exact
         codes have fewer of them than the encoder that training controls: there the trials are
-        strengths of the penalty, each from a line through the last two.
+        strengths of the penalty, each from a line through the last two, until one is close. Those
+        `seen` with another target, strengths and active codes, count as trials before.
         """
         if self.is_asked_for_l0:
             for rate in LEARNING_RATES:
                 yield self.asked_for(target, rate)
             return
-        seen: list[tuple[float, float]] = []
+        seen = list(seen)
         for _ in LEARNING_RATES:
             strength = next_strength(seen, target)
             scores = yield {"learning_rate": MIDDLE_RATE, "lambda_1": strength}
+            if target / CLOSE <= scores["L0"] <= target * CLOSE:
+                return
             seen.append((strength, scores["L0"]))
 
 

@@ -10,7 +10,7 @@ from examples.spiked.cases import SIZES, Array, Case, held_out, training_rows
 from examples.which_sae.problems import Budget, Problem, language_model
 
 SPIKED_BUDGET = Budget(100_000, 16_000, 0, 0, steps=4_000, batch_size=256)
-LM_BUDGET = Budget(0, 16_000, 1_500_000, 35, steps=1_000, batch_size=256)
+LM_BUDGET = Budget(0, 16_000, 850_000, 35, steps=1_000, batch_size=256)
 TINY_BUDGET = Budget(6_000, 1_000, 4_000, 2, steps=500, batch_size=128)
 
 RHO = (0.0, 0.5, 0.9)

@@ -27,18 +27,20 @@ GAP_ROWS = 2_000
 
 
 def compare(
-    arm: Arm, data: Data, learning_rate: float | None = None, seeds: tuple[int, ...] = SEEDS
+    arm: Arm, data: Data, tuned: dict[str, Any] | None = None, seeds: tuple[int, ...] = SEEDS
 ) -> dict[str, Any]:
     """Return all trials, the configuration chosen, and a run of it for each seed.
 
-    Nothing is tried where the learning rate is given.
+    `tuned` is what this function returned for the data set whose learning rate is taken: then
+    nothing is tried but strengths of a penalty, where the number of active codes cannot be asked
+    for, and those begin where they ended there.
     """
     problem, found = data.make(seeds[0]), []
-    if learning_rate is None:
-        found = tried(arm, data, problem)
-        params = choose(found, problem.target)
+    if tuned is not None and arm.is_asked_for_l0:
+        params = arm.asked_for(problem.target, tuned["params"]["learning_rate"])
     else:
-        params = arm.asked_for(problem.target, learning_rate)
+        found = tried(arm, data, problem, [] if tuned is None else tuned["trials"])
+        params = choose(found, problem.target)
     return {
         "problem": data.name,
         "group": data.group,
@@ -50,10 +52,14 @@ def compare(
     }
 
 
-def tried(arm: Arm, data: Data, problem: Problem) -> list[tuple[Params, Scores]]:
+def tried(
+    arm: Arm, data: Data, problem: Problem, before: list[dict[str, Any]]
+) -> list[tuple[Params, Scores]]:
     """Fit every configuration, and score it on the validation rows."""
     found: list[tuple[Params, Scores]] = []
-    trials = arm.trials(problem.target)
+    trials = arm.trials(
+        problem.target, [(trial["params"]["lambda_1"], trial["L0"]) for trial in before]
+    )
     params: Params | None = next(trials)
     while params is not None:
         scores = attempt(arm.cls, problem, data.budget, {**arm.extra, **params})
