@@ -15,7 +15,7 @@ __all__ = ["Interval", "Summary"]
 SAMPLE_ROWS = 256
 """Rows of a batch whose explained variance counts: passes over all of them take time."""
 
-SAMPLE_STEPS = 8
+SAMPLE_STEPS = 10
 """Every so many steps, rows are sampled: on small models it is the calls that take time."""
 
 
@@ -43,7 +43,7 @@ class Interval:
         self.names: list[str] = []
         self.values: list[tuple[Tensor, ...]] = []
         self.n_rows: list[int] = []
-        self.samples: list[Tensor] = []
+        self.samples: list[tuple[Tensor, ...]] = []
         self.n_sampled = 0
         self.n_sparse = 0
         self.shift: Tensor | None = None
@@ -74,19 +74,20 @@ class Interval:
         deviation = wanted - self.shift
         self.total += deviation.sum(0)
         error = wanted - output.reconstruction[: len(wanted)]
-        norms = [torch.linalg.vector_norm(part) for part in (error, deviation)]
-        self.samples.append(torch.stack([*norms, output.codes.l0().to(wanted.dtype)]))
+        norm = torch.linalg.vector_norm
+        self.samples.append((norm(error), norm(deviation), output.codes.l0()))
         self.n_sampled += len(wanted)
 
     @np.errstate(over="ignore", invalid="ignore")
     def summary(self) -> Summary:
         """Read the device, once; what is not finite is the monitor's to complain of."""
         assert self.total is not None
-        parts = [self._stacked(), torch.stack(self.samples).flatten(), self.total]
         # Single precision would not do for sums over millions of rows.
-        read = torch.cat(parts).cpu().double().numpy()
-        values, samples, total = np.split(read, np.cumsum([len(part) for part in parts[:-1]]))
-        steps, samples = values.reshape(len(self), -1), samples.reshape(-1, 3)
+        read = torch.cat([_stacked(self.values + self.samples), self.total]).cpu().double().numpy()
+        n_values, n_samples = len(self) * len(self.names), 3 * len(self.samples)
+        steps = read[:n_values].reshape(len(self), -1)
+        samples = read[n_values : n_values + n_samples].reshape(-1, 3)
+        total = read[n_values + n_samples :]
         rows = np.array(self.n_rows, dtype=np.float64)
         means = dict(zip(self.names, _weighted_mean(steps, rows), strict=True))
         (means["l0"],) = _weighted_mean(samples[:, 2:], rows[::SAMPLE_STEPS])
@@ -102,19 +103,13 @@ class Interval:
             int(bad[0]) if bad.size else None,
         )
 
-    def _stacked(self) -> Tensor:
-        """Return the values of all steps, one step after another."""
-        dtype = self.values[0][0].dtype
-        values = [value for step in self.values for value in step]
-        return torch.stack([value if value.dtype == dtype else value.to(dtype) for value in values])
-
     def state_dict(self) -> dict[str, Any]:
         """All of it: tensors, numbers and names."""
         return {
             "names": self.names,
-            "values": self._stacked().view(len(self), -1) if self.values else None,
+            "values": _stacked(self.values).view(len(self), -1) if self.values else None,
             "n_rows": self.n_rows,
-            "samples": torch.stack(self.samples) if self.samples else None,
+            "samples": _stacked(self.samples).view(-1, 3) if self.samples else None,
             "n_sampled": self.n_sampled,
             "n_sparse": self.n_sparse,
             "shift": self.shift,
@@ -126,9 +121,16 @@ class Interval:
         self.names, self.n_rows = [*state["names"]], [*state["n_rows"]]
         steps, samples = state["values"], state["samples"]
         self.values = [] if steps is None else [tuple(step) for step in steps]
-        self.samples = [] if samples is None else [*samples]
+        self.samples = [] if samples is None else [tuple(sample) for sample in samples]
         self.n_sampled, self.n_sparse = state["n_sampled"], state["n_sparse"]
         self.shift, self.total = state["shift"], state["total"]
+
+
+def _stacked(numbers: list[tuple[Tensor, ...]]) -> Tensor:
+    """Return all numbers, one tuple after another, in the precision of the first."""
+    dtype = numbers[0][0].dtype
+    flat = [number for some in numbers for number in some]
+    return torch.stack([number if number.dtype == dtype else number.to(dtype) for number in flat])
 
 
 def _weighted_mean(values: NDArray[np.float64], weights: NDArray[np.float64]) -> list[float]:

@@ -125,8 +125,9 @@ class Monitor(Callback):
         }
         for name, value in row.items():
             self.history.setdefault(name, []).append(value)
-        loss, variance = row["loss"], row["explained_variance"]
-        self.bar_.set_postfix(loss=f"{loss:.4g}", EV=f"{variance:.3f}", L0=f"{l0:.1f}")
+        if self.verbose:
+            loss, variance = row["loss"], row["explained_variance"]
+            self.bar_.set_postfix(loss=f"{loss:.4g}", EV=f"{variance:.3f}", L0=f"{l0:.1f}")
 
     def _restore(self, net: Any, bad_step: int, bad: list[str]) -> None:
         """Put the last good weights back and say what probably went wrong."""

@@ -169,6 +169,10 @@ class SAENet(NeuralNet):
         for row in self.history[-2:-1]:
             row["batches"] = []
 
+    def on_batch_begin(self, net: Any, **kwargs: Any) -> None:
+        """Begin a batch's record as skorch does, but look that of the epoch up directly."""
+        list.__getitem__(self.history, -1)["batches"].append({})
+
     def __getstate__(self) -> dict[str, Any]:
         """Drop the module and objective given at construction: they are `module_`, `criterion_`.
 
