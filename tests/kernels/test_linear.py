@@ -9,10 +9,12 @@ from sklearn_aensae.kernels import Workspace, iter_pre_codes, linear, matmul_pre
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 @pytest.mark.parametrize("n_rows", [1, 256, 600])
 @pytest.mark.parametrize("onednn", [True, False])
-def test_blocks_are_rows_of_the_product(dtype, n_rows, onednn, monkeypatch):
+@pytest.mark.parametrize("product_rows", [1, 512])
+def test_blocks_are_rows_of_the_product(dtype, n_rows, onednn, product_rows, monkeypatch):
     monkeypatch.setattr(linear, "_HAS_ONEDNN", onednn and linear._HAS_ONEDNN)
     monkeypatch.setattr(linear, "is_intel", lambda: False)
     monkeypatch.setattr(linear, "BLOCK_BYTES", 1)
+    monkeypatch.setattr(linear, "PRODUCT_ROWS", product_rows)
     x, weight = torch.randn(n_rows, 16, dtype=dtype), torch.randn(40, 16, dtype=dtype)
     bias = torch.randn(40, dtype=dtype)
     with Workspace().step():
@@ -26,7 +28,8 @@ def test_bfloat16_only_for_a_choice_and_only_if_allowed(monkeypatch):
     monkeypatch.setattr("sklearn_aensae.kernels.precision._has_fast_bfloat16", lambda _: True)
     generator = torch.Generator().manual_seed(0)
     x, weight = (torch.randn(300, 64, generator=generator) for _ in range(2))
-    bias, exact = torch.zeros(300), x @ weight.T
+    bias = torch.randn(300, generator=generator)
+    exact = x @ weight.T + bias
 
     def product(**options):
         blocks = iter_pre_codes(x, weight, bias, **options)
@@ -42,6 +45,23 @@ def test_bfloat16_only_for_a_choice_and_only_if_allowed(monkeypatch):
         assert error(product()) < 1e-2
         assert product(for_choice=True).dtype == torch.bfloat16
         assert 1e-3 < error(product(for_choice=True)) < 1e-2
+        with Workspace().step():
+            assert 1e-3 < error(product(for_choice=True)) < 1e-2
+            rows = linear._with_bias(x[:, :31], weight[:, :31], bias)[0]
+            assert rows.shape == (300, 32) and rows[:, -1].eq(1).all()
+
+
+def test_a_product_is_no_larger_than_it_may_be(monkeypatch):
+    monkeypatch.setattr(linear, "LEAST_ROWS", 8)
+    monkeypatch.setattr(linear, "BLOCK_BYTES", 1)
+    monkeypatch.setattr(linear, "PRODUCT_BYTES", 4 * 40 * 20)
+    x, weight, bias = torch.randn(50, 16), torch.randn(40, 16), torch.randn(40)
+    products = []
+    monkeypatch.setattr(linear, "_iter_products", lambda *args: products.append(args[-1]) or [])
+    assert not list(iter_pre_codes(x, weight, bias))
+    monkeypatch.setattr(linear, "PRODUCT_BYTES", 1)
+    assert not list(iter_pre_codes(x, weight, bias))
+    assert products == [20, 8]
 
 
 @pytest.mark.parametrize(("supported", "seconds", "fast"), [
