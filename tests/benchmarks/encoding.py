@@ -13,8 +13,11 @@ from .problem import Problem
 
 __all__ = ["run_encoding"]
 
-BLOCK = 256
-"""Rows per bare product: the encoder's own chunking."""
+BLOCK = 512
+"""Rows per bare product: the encoder's own chunking, at 16,384 components."""
+
+N_ROUNDS = 12
+"""Turns of 8,192 rows each."""
 
 
 def run_encoding(
@@ -42,7 +45,7 @@ def encode(method: Ours, X: np.ndarray) -> dict[str, Any]:
     sae = method.make_estimator([pace]).fit(X[:4096])
     sae.set_params(sparse_output=True)
     ours, bare = [], []
-    for start in range(0, min(len(X), 2**15), 2**13):
+    for start in range(0, min(len(X), N_ROUNDS * 2**13), 2**13):
         rows = X[start : start + 2**13]
         started = time.perf_counter()
         sae.transform(rows)
