@@ -236,7 +236,7 @@ def _working(estimator: "BaseSAE") -> Iterator[Workspace]:
     """Memory for chunks, no gradients, the precision; parameters may have changed since `fit`."""
     validate_params(estimator)
     with torch.no_grad(), matmul_precision(estimator.matmul_precision):
-        yield Workspace()
+        yield Workspace(is_for_reading=True)
 
 
 def _source(estimator: "BaseSAE", X: Data) -> ArraySource:

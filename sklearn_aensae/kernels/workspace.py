@@ -1,8 +1,9 @@
 """Buffers that one training step leaves to the next: fresh memory costs as much as a product."""
 
 import math
+import operator
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import torch
@@ -18,6 +19,11 @@ class Workspace:
     gets fresh memory, so that no tensor of a step is ever overwritten in that step. What is
     lent lasts until the next step begins: gradients until then, codes as well.
 
+    Parameters
+    ----------
+    is_for_reading : bool, default=False
+        Whether weights stay as they are, so that what is made of them is worth keeping.
+
     Examples
     --------
     >>> import torch
@@ -32,7 +38,9 @@ class Workspace:
     (True, False)
     """
 
-    def __init__(self) -> None:
+    def __init__(self, is_for_reading: bool = False) -> None:
+        self.is_for_reading = is_for_reading
+        self._derived: dict[str, tuple[tuple[Tensor, ...], tuple[int, ...], Tensor | None]] = {}
         self._buffers: dict[tuple[str, torch.dtype, torch.device], Tensor] = {}
         self._lent: set[tuple[str, torch.dtype, torch.device]] = set()
         self._in_step = False
@@ -73,14 +81,33 @@ class Workspace:
         self._lent.discard((role, like.dtype, like.device))
         return self.take(role, shape, like)
 
+    def derived(
+        self, role: str, sources: tuple[Tensor, ...], make: Callable[..., Tensor | None]
+    ) -> Tensor | None:
+        """Return what `make` gives for tensors, made when it is asked for a second time.
+
+        None if that was the first time, if `make` gives None, and where weights change. The last
+        tensors asked for are kept, so that no others can be taken for them.
+        """
+        if not self._in_step or not self.is_for_reading:
+            return None
+        versions = tuple(source._version for source in sources)
+        before, its_versions, found = self._derived.get(role, ((), (), None))
+        same = len(before) == len(sources) and all(map(operator.is_, before, sources))
+        is_known = same and versions == its_versions
+        if is_known and found is None:
+            found = make(*sources)
+        self._derived[role] = sources, versions, found if is_known else None
+        return self._derived[role][2]
+
     def lends(self, role: str, tensor: Tensor) -> bool:
         """Whether this tensor is the one that was lent for a role in the present step."""
         key = (role, tensor.dtype, tensor.device)
         return key in self._lent and self._buffers[key].data_ptr() == tensor.data_ptr()
 
-    def __reduce__(self) -> tuple[type["Workspace"], tuple[()]]:
+    def __reduce__(self) -> tuple[type["Workspace"], tuple[bool]]:
         """Copy and pickle as a new one: its memory holds nothing that lasts."""
-        return Workspace, ()
+        return Workspace, (self.is_for_reading,)
 
 
 _thread = threading.local()

@@ -47,8 +47,29 @@ def test_bfloat16_only_for_a_choice_and_only_if_allowed(monkeypatch):
         assert 1e-3 < error(product(for_choice=True)) < 1e-2
         with Workspace().step():
             assert 1e-3 < error(product(for_choice=True)) < 1e-2
-            rows = linear._with_bias(x[:, :31], weight[:, :31], bias)[0]
+            rows = linear._in_bfloat16(x[:, :31], weight[:, :31], bias)[0]
             assert rows.shape == (300, 32) and rows[:, -1].eq(1).all()
+
+
+@pytest.mark.parametrize("limit", [0, linear.DERIVED_BYTES])
+def test_for_many_rows_the_bias_becomes_a_feature(limit, monkeypatch):
+    monkeypatch.setattr(linear, "_HAS_ONEDNN", False)
+    monkeypatch.setattr(linear, "DERIVED_BYTES", limit)
+    addends, products = [], linear._iter_products
+
+    def noted(x, weight, addend, n_rows):
+        addends.append(addend)
+        return products(x, weight, addend, n_rows)
+
+    monkeypatch.setattr(linear, "_iter_products", noted)
+    generator = torch.Generator().manual_seed(0)
+    x, weight = torch.randn(30, 16, generator=generator), torch.randn(40, 16, generator=generator)
+    bias, workspace = torch.randn(40, generator=generator), Workspace(is_for_reading=True)
+    for rows in x.split(10):
+        with workspace.step():
+            (block,) = iter_pre_codes(rows, weight, bias)
+            torch.testing.assert_close(block, rows @ weight.T + bias)
+    assert [addend is None for addend in addends] == [False, limit > 0, limit > 0]
 
 
 def test_a_product_is_no_larger_than_it_may_be(monkeypatch):

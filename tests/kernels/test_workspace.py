@@ -1,5 +1,6 @@
 """Lent memory: reused from step to step, never within one."""
 
+import copy
 import pickle
 from threading import Thread
 
@@ -95,3 +96,32 @@ def test_precision_is_restored():
         assert torch.get_float32_matmul_precision() == "medium"
         raise KeyError
     assert torch.get_float32_matmul_precision() == before
+
+
+def test_what_is_made_of_tensors_lasts_as_long_as_they_stay_as_they_are():
+    made = []
+
+    def make(a, b):
+        made.append(a + b)
+        return made[-1]
+
+    a, b = torch.ones(2), torch.ones(2)
+    training, reading = Workspace(), Workspace(is_for_reading=True)
+    with training.step():
+        assert (
+            training.derived("sum", (a, b), make) is training.derived("sum", (a, b), make) is None
+        )
+    assert reading.derived("sum", (a, b), make) is None
+    for expected in (None, 2, 2):
+        with reading.step():
+            found = reading.derived("sum", (a, b), make)
+            assert found is None if expected is None else found.eq(expected).all()
+    assert len(made) == 1
+    with reading.step():
+        a.add_(1)
+        assert reading.derived("sum", (a, b), make) is None
+        assert reading.derived("sum", (a, b), make).eq(3).all()
+        assert reading.derived("sum", (a, a.clone()), make) is None
+        assert reading.derived("sum", (a, b), make) is None
+        assert reading.derived("sum", (a, b), lambda *_: None) is None
+    assert copy.deepcopy(reading).is_for_reading and not copy.deepcopy(training).is_for_reading
