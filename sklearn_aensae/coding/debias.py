@@ -35,10 +35,19 @@ def debias(rows: Tensor, atoms: Tensor, columns: Tensor, values: Tensor) -> Tens
     Lawson and Hanson (1974). Solving least squares problems, chapter 23.
     """
     problem = Coding(rows, atoms, rows.new_zeros(len(atoms)), 0.0).prepared()
-    n_rows = max(1, WORK // problem.work(columns.shape[1]))
-    blocks = torch.arange(len(rows), device=rows.device).split(n_rows)
-    parts = [_debias(problem.rows(block), columns[block], values[block]) for block in blocks]
-    return torch.cat([values[:0], *parts])
+    counts, result = (values > 0).sum(1), torch.zeros_like(values)
+    # Rows with as many codes go together: systems have the size of the largest in their block.
+    order = counts.argsort(descending=True)
+    start = 0
+    while start < len(order):
+        n_slots = max(1, int(counts[order[start]]))
+        rows = order[start : start + max(1, WORK // problem.work(n_slots))]
+        start += len(rows)
+        own = values[rows]
+        slots = (own > 0).byte().argsort(dim=1, descending=True, stable=True)[:, :n_slots]
+        found = _debias(problem.rows(rows), columns[rows].gather(1, slots), own.gather(1, slots))
+        result[rows] = torch.zeros_like(own).scatter_(1, slots, found)
+    return result
 
 
 def _debias(problem: Coding, columns: Tensor, values: Tensor) -> Tensor:

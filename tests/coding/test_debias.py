@@ -1,5 +1,7 @@
 """Least squares on given supports, against SciPy's."""
 
+import sys
+
 import numpy as np
 import pytest
 import torch
@@ -40,6 +42,19 @@ def test_against_scipy(share):
         assert np.linalg.norm(row - code @ atoms) <= error + 1e-8
         if mask.sum() <= 12:
             np.testing.assert_allclose(code[mask], best, atol=1e-8)
+
+
+def test_blocks_of_rows_and_empty_slots_anywhere(monkeypatch):
+    rows, atoms, support = make(12, 0.2)
+    columns, values = slots(support, torch.float64)
+    whole = debias(torch.tensor(rows), torch.tensor(atoms), columns, values)
+    # The function hides the module of its name.
+    monkeypatch.setattr(sys.modules["sklearn_aensae.coding.debias"], "WORK", 200)
+    shuffled = torch.randperm(columns.shape[1], generator=torch.Generator().manual_seed(0))
+    found = debias(
+        torch.tensor(rows), torch.tensor(atoms), columns[:, shuffled], values[:, shuffled]
+    )
+    torch.testing.assert_close(found, whole[:, shuffled], rtol=0, atol=1e-10)
 
 
 def test_single_precision():
