@@ -16,8 +16,8 @@ __all__ = ["run_encoding"]
 BLOCK = 512
 """Rows per bare product: the encoder's own chunking, at 16,384 components."""
 
-N_ROUNDS = 12
-"""Turns of 8,192 rows each."""
+TURN, N_ROUNDS = 2**15, 8
+"""Rows that each encodes at a time, and how often."""
 
 
 def run_encoding(
@@ -45,8 +45,8 @@ def encode(method: Ours, X: np.ndarray) -> dict[str, Any]:
     sae = method.make_estimator([pace]).fit(X[:4096])
     sae.set_params(sparse_output=True)
     ours, bare = [], []
-    for start in range(0, min(len(X), N_ROUNDS * 2**13), 2**13):
-        rows = X[start : start + 2**13]
+    for start in range(0, min(len(X), N_ROUNDS * TURN), TURN):
+        rows = X[start : start + TURN]
         started = time.perf_counter()
         sae.transform(rows)
         ours.append((time.perf_counter() - started) / len(rows))
