@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from examples.fair_comparison.front import front
 from examples.studies.page import fill
 
 ROOT = Path(__file__).parents[1]
@@ -70,9 +71,17 @@ def initialisation_table() -> str:
     return "\n".join([*lines, "", *said])
 
 
+def front_table() -> str:
+    """Return where AEN stands by the best baseline on the language model."""
+    runs = read("fair_comparison")
+    groups = sorted({run["group"] for run in runs if run["group"].startswith("layer")})
+    return front(runs, groups)
+
+
 def main() -> None:
     """Fill the page."""
-    fill(PAGE, {"spiked": spiked_table(), "initialisation": initialisation_table()})
+    tables = {"spiked": spiked_table(), "initialisation": initialisation_table()}
+    fill(PAGE, {**tables, "front": front_table()})
 
 
 if __name__ == "__main__":
