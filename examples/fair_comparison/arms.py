@@ -1,4 +1,4 @@
-"""Who takes part, and the configurations that each may try: as many for all."""
+"""Who takes part, and the configurations that each may try: at most four."""
 
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass, field
@@ -47,13 +47,13 @@ class Arm:
             for rate in LEARNING_RATES:
                 yield self.asked_for(target, rate)
             return
-        seen = list(seen)
+        known = [*seen]
         for _ in LEARNING_RATES:
-            strength = next_strength(seen, target)
+            strength = next_strength(known, target)
             scores = yield {"learning_rate": MIDDLE_RATE, "lambda_1": strength}
             if target / CLOSE <= scores["L0"] <= target * CLOSE:
                 return
-            seen.append((strength, scores["L0"]))
+            known.append((strength, scores["L0"]))
 
 
 PLAIN = [Arm(name, cls) for name, cls in all_saes()]

@@ -19,7 +19,7 @@ LEAST_ROWS = 256
 
 PRODUCT_ROWS = 1_024
 """Rows of a product, which the CPU makes for several blocks at once: it reorders all weights each
-time, which took a third of the time with 256 rows and 16,384 components, and a tenth with these."""
+time: a quarter of the time with 256 rows and 16,384 components, a tenth with these."""
 
 PRODUCT_BYTES = 2**27
 """Size of a product beyond which it has fewer rows."""

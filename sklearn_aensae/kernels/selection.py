@@ -41,8 +41,6 @@ class Selected(NamedTuple):
 def select_top(block: Tensor, k: int) -> Selected:
     """Return the `k` largest entries of each row: exactly k, whatever the ties.
 
-    Of bfloat16 entries the positive ones among them; if there are fewer than k, any others.
-
     The maxima over groups of columns, groups of groups and so on form a pyramid. The k largest
     lie below the k largest maxima of each level, so a descent that keeps k nodes per level finds
     them and looks at a small part of the row only.
@@ -61,7 +59,7 @@ def select_top(block: Tensor, k: int) -> Selected:
         groups = pyramid[-1].unflatten(1, (BRANCH, -1))
         shape = (len(groups), groups.shape[2])
         level = current_workspace().scratch(f"pyramid_{len(pyramid)}", shape, block)
-        pyramid.append(_maxima(groups, level))
+        pyramid.append(torch.amax(groups, 1, out=level))
     columns = _largest(pyramid.pop(), k)
     while pyramid:
         level = pyramid.pop()
@@ -71,16 +69,6 @@ def select_top(block: Tensor, k: int) -> Selected:
         candidates = (columns.unsqueeze(1) + offsets).flatten(1)
         columns = candidates.gather(1, _largest(level.gather(1, candidates), k))
     return Selected(block.gather(1, columns).flatten(), columns.flatten(), k)
-
-
-def _maxima(groups: Tensor, out: Tensor) -> Tensor:
-    """Write the maxima over the second dimension to `out`."""
-    if groups.dtype == torch.bfloat16 and groups.device.type == "cpu":
-        # The bits of positive numbers are in the order of the numbers, those of negative ones are
-        # negative: maxima of integers take half the time.
-        torch.amax(groups.view(torch.int16), 1, out=out.view(torch.int16))
-        return out
-    return torch.amax(groups, 1, out=out)
 
 
 KEYS = {
