@@ -42,7 +42,6 @@ def setting() -> dict[str, Any]:
         "learning rate of exact codes": MIDDLE_RATE,
         "L0 that learning rates are chosen at": TUNED_AT,
         "seeds": [*SEEDS],
-        "not default": {arm.name: arm.extra for arm in ARMS.values() if arm.extra},
     }
 
 
@@ -55,7 +54,8 @@ def main() -> int:
     record = Record(args.output, setting(), session)
     run_missing(record, args)
     groups = list(dict.fromkeys(data.group for kind in DATA.values() for data in kind))
-    found = {"front": front(record.runs, groups), **tables(record.runs, groups)}
+    runs = [run for run in record.runs if run["not default"] == ARMS[run["estimator"]].extra]
+    found = {"front": front(runs, groups), **tables(runs, groups)}
     found["provenance"] = provenance(record.content)
     for name, text in found.items():
         print(f"\n{name}\n\n{text}")
@@ -75,12 +75,17 @@ def run_missing(record: Record, args: argparse.Namespace) -> None:
         missing = [
             (args.data, data.name, arm, tuned(record, data, arm))
             for data, arm in pairs
-            if not record.has(problem=data.name, estimator=arm)
+            if not record.has(problem=data.name, **identity(arm))
         ]
         jobs = (delayed(work)(*one) for one in missing)
         found = Parallel(n_jobs=args.jobs, return_as="generator_unordered")(jobs)
         for one in tqdm(found, total=len(missing), desc="tuned here" if is_first else "others"):
             record.add(one)
+
+
+def identity(arm: str) -> dict[str, Any]:
+    """Return what tells the runs of an arm from those of others, and of what it has been."""
+    return {"estimator": arm, "not default": ARMS[arm].extra}
 
 
 def tuned(record: Record, data: Data, arm: str) -> dict[str, Any] | None:
@@ -93,10 +98,12 @@ def tuned(record: Record, data: Data, arm: str) -> dict[str, Any] | None:
     """
     if data.tuned_on is None:
         return None
-    for run in record.runs:
-        if run["problem"] == data.tuned_on and run["estimator"] == arm:
-            return run
-    raise ValueError(f"{data.name} takes the learning rate of {data.tuned_on!r}: run that first.")
+    run = record.find(problem=data.tuned_on, **identity(arm))
+    if run is None:
+        raise ValueError(
+            f"{data.name} takes the learning rate of {data.tuned_on!r}: run that first."
+        )
+    return run
 
 
 def work(kind: str, name: str, arm: str, before: dict[str, Any] | None) -> dict[str, Any]:

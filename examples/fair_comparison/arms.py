@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from examples.which_sae.study import Scores, next_strength
-from sklearn_aensae import AdaptiveElasticNetSAE, BaseSAE, all_saes
+from sklearn_aensae import L1SAE, AdaptiveElasticNetSAE, BaseSAE, all_saes
 
 LEARNING_RATES = (1e-3, 2e-3, 4e-3, 8e-3)
 MIDDLE_RATE = 4e-3
@@ -65,12 +65,15 @@ BEST = [
         {**EXACT, "input_scaling": "whiten"},
     ),
 ]
-ARMS = {arm.name: arm for arm in [*PLAIN, *BEST]}
+# What exact codes and refits do without adaptive weights.
+CONTROL = Arm("L1SAE, exact", L1SAE, EXACT)
+ARMS = {arm.name: arm for arm in [*PLAIN, *BEST, CONTROL]}
 
 ON_LANGUAGE = (
     "AdaptiveElasticNetSAE",
     *(arm.name for arm in BEST),
     "L1SAE",
+    CONTROL.name,
     "TopKSAE",
     "BatchTopKSAE",
     "JumpReLUSAE",

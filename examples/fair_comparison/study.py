@@ -45,6 +45,7 @@ def compare(
         "problem": data.name,
         "group": data.group,
         "estimator": arm.name,
+        "not default": arm.extra,
         "target": problem.target,
         "trials": [{"params": one, **scores} for one, scores in found],
         "params": params,

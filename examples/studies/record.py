@@ -56,7 +56,12 @@ class Record:
 
     def has(self, **key: Any) -> bool:
         """Whether a run with these values is there."""
-        return any(all(run[name] == value for name, value in key.items()) for run in self.runs)
+        return self.find(**key) is not None
+
+    def find(self, **key: Any) -> Run | None:
+        """Return the first run with these values, None if there is none."""
+        matching = (r for r in self.runs if all(r[name] == value for name, value in key.items()))
+        return next(matching, None)
 
     def add(self, run: Run) -> None:
         """Add a run and save everything."""

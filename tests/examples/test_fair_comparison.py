@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from sklearn_aensae import AdaptiveElasticNetSAE, all_saes
+from sklearn_aensae import L1SAE, AdaptiveElasticNetSAE, TopKSAE, all_saes
 
 ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT))
@@ -113,8 +113,8 @@ def fake(data, arm, target=16, **figures):
     group = data.split(", L0")[0]
     params = {"learning_rate": 1e-3, "k": target}
     return {
-        "problem": data, "group": group, "estimator": arm, "target": target, "params": params,
-        "runs": [names] * 3,
+        "problem": data, "group": group, "estimator": arm, "not default": arms.ARMS[arm].extra,
+        "target": target, "params": params, "runs": [names] * 3,
     }  # fmt: skip
 
 
@@ -151,6 +151,14 @@ def test_a_study_that_goes_on_and_its_page(tmp_path, monkeypatch):
     assert "64 active components:\n\n| estimator | L0 | EV |" in filled
     assert filled.count("Not run yet.") == 5  # two rho and three settings of the language model
     assert "commit abc." in filled
+    again = arms.Arm("TopKSAE", TopKSAE, {"multi_k": 64})
+    monkeypatch.setitem(arms.ARMS, "TopKSAE", again)
+    monkeypatch.setattr(sys, "argv", [*words, "--only", "0.9"])
+    assert script.main() == 0  # an arm that has changed is run again, and no other
+    assert seen[-1] == ("spiked", "rho 0.9", "TopKSAE")
+    assert len(seen) == len(arms.ARMS) + 4 * len(arms.ON_LANGUAGE) + 1
+    tables = text.read_text().split("<!-- begin rho 0.9 -->")[1].split("<!-- end")[0]
+    assert tables.count("`TopKSAE`") == 1
     monkeypatch.setattr(script, "MIDDLE_RATE", 0.1)
     with pytest.raises(ValueError, match="another setting"):
         script.main()
@@ -179,5 +187,7 @@ def test_the_direction(capsys, monkeypatch):
     assert capsys.readouterr().out == "ok: a\nWRONG: b\n"
 
 
-def test_best_forms_are_of_the_adaptive_elastic_net():
+def test_best_forms_are_of_the_adaptive_elastic_net_and_one_differs_in_its_weights_only():
     assert {arm.cls for arm in arms.BEST} == {AdaptiveElasticNetSAE}
+    assert arms.CONTROL.cls is L1SAE
+    assert arms.CONTROL.extra == arms.ARMS[EXACT].extra
