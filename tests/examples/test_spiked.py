@@ -7,15 +7,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from sklearn_aensae import AdaptiveElasticNetSAE
-from sklearn_aensae.metrics import l0
+from sklearn_aensae.metrics import l0, support_recovery
 from sklearn_aensae.recipes import SPIKED
 
 ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT))
 from examples.spiked import __main__ as script
-from examples.spiked import cases, oracle, page, quick, study
+from examples.spiked import cases, ceiling, oracle, page, quick, study
 
 sys.path.remove(str(ROOT))
 
@@ -130,6 +131,51 @@ def test_a_study_that_goes_on_and_its_page(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(script, "FULL", TINY)
     with pytest.raises(ValueError, match="another setting"):
         script.main()
+
+
+def test_the_ceiling_is_the_truth_without_noise_and_falls_with_it():
+    clean, noisy, worse = (
+        ceiling.ceiling(replace(CASE, noise_std=noise), 0, 200) for noise in (0.0, 0.3, 1.0)
+    )
+    assert clean["F1"] > 0.995 > noisy["F1"] > worse["F1"]
+    assert clean["% noise"] < 1e-6 < noisy["% noise"] < worse["% noise"] < 100
+    assert clean["EV"] == pytest.approx(clean["EV of what is not noise"], abs=1e-6)
+    # What is explained of noisy rows is at most what is not noise, and what of it was fitted.
+    assert noisy["EV"] < noisy["EV of what is not noise"]
+    assert clean["L0"] == pytest.approx(3, abs=0.1)
+
+
+def test_the_ceiling_chooses_by_the_truth():
+    stream = replace(CASE, noise_std=0.3).stream(0)
+    X, (codes, dictionary) = cases.held_out(stream, 100, signed=False)
+    x, atoms = torch.tensor(X), torch.tensor(dictionary, dtype=torch.float32)
+    seen = {
+        (alpha, size): support_recovery(found, codes).f1
+        for alpha in ceiling.PENALTIES
+        for size, found in ceiling.supports(x, atoms, alpha)
+    }
+    best = ceiling.ceiling(replace(CASE, noise_std=0.3), 0, 100)
+    assert best["F1"] == max(seen.values()) == seen[best["alpha"], best["size"]]
+    assert min(seen.values()) < best["F1"] - 0.1
+    counts = [found.nnz for _, found in ceiling.supports(x, atoms, ceiling.PENALTIES[3])]
+    assert counts == sorted(counts, reverse=True) and counts[0] > 1.2 * counts[-1]
+
+
+def test_the_ceiling_on_its_page(tmp_path, monkeypatch):
+    text = tmp_path / "page.md"
+    text.write_text((ROOT / "docs" / "spiked.md").read_text())
+    monkeypatch.setattr(ceiling, "RHO", (0.5,))
+    small = ceiling.ceiling(CASE, 0, 50)
+    monkeypatch.setattr(
+        ceiling, "ceiling", lambda case, seed: {**small, "noise_std": case.noise_std, "seed": seed}
+    )
+    words = ["x", "--output", str(tmp_path / "ceiling.json"), "--commit", "abc"]
+    monkeypatch.setattr(sys, "argv", [*words, "--page", str(text)])
+    assert ceiling.main() == 0
+    table = text.read_text().split("<!-- begin ceiling -->")[1].split("<!-- end")[0]
+    assert table.count("\n| 0.5 | ") == 3
+    assert "9 cases, seeds 100, 101, 102" in text.read_text()
+    assert len(json.loads((tmp_path / "ceiling.json").read_text())["runs"]) == 9
 
 
 def test_the_direction(capsys, monkeypatch):
