@@ -30,7 +30,7 @@ Array = NDArray[np.floating[Any]]
 Run = dict[str, Any]
 
 RHO, NOISE = (0.0, 0.3, 0.5, 0.7, 0.9), (0.0, 0.1, 0.3)
-PENALTIES = tuple(float(f"{alpha:.3g}") for alpha in np.geomspace(0.01, 2.0, 12))
+PENALTIES = tuple(float(f"{alpha:.3g}") for alpha in np.geomspace(0.05, 2.0, 10))
 SIZES = (0.0, 0.25, 0.5, 0.75, 1.0)
 """Codes below are dropped; those of the data are 1 to 3."""
 N_ROWS = 2_048
