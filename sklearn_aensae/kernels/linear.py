@@ -119,8 +119,8 @@ def _prefers_onednn(x: Tensor) -> bool:
     """Whether oneDNN's product is at hand and better; torch itself takes MKL's for float32.
 
     It is single precision as well, and took 0.85 to 0.92 of the time on one AMD EPYC, 0.55 on
-    another (AVX-512). On an Intel Xeon MKL's is as fast, and writes to memory that is there. The operator is one that torch's
-    compiler emits; it has no public name.
+    another (AVX-512). On an Intel Xeon MKL's is as fast, and writes to memory that is there. The
+    operator is one that torch's compiler emits; it has no public name.
     """
     single = x.dtype == torch.float32 and x.device.type == "cpu"
     return single and _HAS_ONEDNN and bool(torch.backends.mkldnn.enabled) and not is_intel()
