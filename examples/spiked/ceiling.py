@@ -30,16 +30,18 @@ Array = NDArray[np.floating[Any]]
 Run = dict[str, Any]
 
 RHO, NOISE = (0.0, 0.3, 0.5, 0.7, 0.9), (0.0, 0.1, 0.3)
-PENALTIES = tuple(float(f"{alpha:.3g}") for alpha in np.geomspace(0.05, 2.0, 10))
+PENALTIES = (0.5, 0.8, 1.25, 2.0, 3.2, 5.0)
+"""In units of the noise of one feature, or of the least below."""
+LEAST_UNIT = 0.05
 SIZES = (0.0, 0.25, 0.5, 0.75, 1.0)
 """Codes below are dropped; those of the data are 1 to 3."""
-N_ROWS = 2_048
+N_ROWS = 1_024
 
 
 def ceiling(case: Case, seed: int, n_rows: int = N_ROWS) -> Run:
     """Return the best F1 on the true dictionary, and what goes with it."""
     X, (codes, dictionary) = held_out(case.stream(seed), n_rows, case.signed)
-    clean = codes @ dictionary
+    clean, unit = codes @ dictionary, max(case.noise_std, LEAST_UNIT)
     x, atoms = torch.tensor(X), torch.tensor(dictionary, dtype=torch.float32)
     found = [
         {
@@ -50,7 +52,7 @@ def ceiling(case: Case, seed: int, n_rows: int = N_ROWS) -> Run:
             "EV of what is not noise": 1 - variance(clean - coded @ dictionary) / variance(clean),
             "L0": float(l0(coded)),
         }
-        for alpha in PENALTIES
+        for alpha in (unit * multiple for multiple in PENALTIES)
         for size, coded in supports(x, atoms, alpha)
     ]
     noise = 100 * variance(X - clean) / variance(X)
@@ -100,7 +102,12 @@ def main() -> int:
     parser.add_argument("--page", type=Path, help="fill the markers of this page")
     parser.add_argument("--commit", help="what to write down where git is not at hand")
     args = parser.parse_args()
-    setting = {"penalties": [*PENALTIES], "least codes": [*SIZES], "rows": N_ROWS}
+    setting = {
+        "penalties": [*PENALTIES],
+        "least unit": LEAST_UNIT,
+        "least codes": [*SIZES],
+        "rows": N_ROWS,
+    }
     record = Record(args.output, setting, describe("one by one", 1, "cpu", args.commit))
     wanted = list(product(RHO, NOISE, args.seeds))
     for rho, noise, seed in tqdm(wanted):
