@@ -33,7 +33,7 @@ RHO, NOISE = (0.0, 0.3, 0.5, 0.7, 0.9), (0.0, 0.1, 0.3)
 PENALTIES = (0.5, 0.8, 1.25, 2.0, 3.2, 5.0)
 """In units of the noise of one feature, or of the least below."""
 LEAST_UNIT = 0.05
-SIZES = (0.0, 0.25, 0.5, 0.75, 1.0)
+SIZES = (0.0, 0.25, 0.5, 0.75, 1.0, 1.25, 1.5)
 """Codes below are dropped; those of the data are 1 to 3."""
 N_ROWS = 1_024
 
