@@ -54,13 +54,15 @@ class JumpReLUSAE(RevivingSAE):
         norm 1, so the norm in its formula is left out).
     tanh_scale : float, default=4.0
         s of the tanh penalty (Anthropic 2025).
-    initial_threshold : float, default=0.1
-        t at the start, in the units of training (Anthropic 2025, scaled as by "mean_norm").
-        The 0.001 of Rajamanoharan et al. needs more steps than small data give.
-    bandwidth : float, default=0.2
-        Width of the slope, in the same units. Our choice: it reaches from 0 to twice the initial
-        threshold, about one standard deviation of the first pre-codes. Published: 0.001
-        (Rajamanoharan et al.); 2.0 (Anthropic 2025), which makes nearly all pre-codes active.
+    initial_threshold : float, default=0.5
+        t at the start, in the units of training: half the standard deviation of an input.
+        Published: 0.1 (Anthropic 2025, scaled as by "mean_norm") and 0.001 (Rajamanoharan et
+        al.), for many more steps.
+    bandwidth : float, default=1.0
+        Width of the slope, in the same units. It reaches from 0 to twice the initial threshold. One
+        as narrow as the first pre-codes allow (0.2 around 0.1) leaves components behind that
+        fall out of it at once: two thirds of them on the language model of
+        docs/fair_comparison.md. Published: 0.001 (Rajamanoharan et al.); 2.0 (Anthropic 2025).
     ste_to_input : bool, default=True
         Whether the slope's gradient reaches pre-codes as well (our reading of Anthropic 2025);
         False for thresholds only (Rajamanoharan et al.), which takes far longer to get sparse.
@@ -107,8 +109,8 @@ class JumpReLUSAE(RevivingSAE):
     target_l0: Annotated[float | None, AtLeast(1, real=True, optional=True)] = None
     penalty: Annotated[str, OneOf("l0", "tanh")] = "l0"
     tanh_scale: Annotated[float, POSITIVE] = 4.0
-    initial_threshold: Annotated[float, POSITIVE] = 0.1
-    bandwidth: Annotated[float, POSITIVE] = 0.2
+    initial_threshold: Annotated[float, POSITIVE] = 0.5
+    bandwidth: Annotated[float, POSITIVE] = 1.0
     ste_to_input: Annotated[bool, Boolean()] = True
     dead_features: Annotated[str | None, OneOf("pre_activation", "auxk", "ghost", None)] = (
         "pre_activation"

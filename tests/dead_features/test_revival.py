@@ -68,7 +68,7 @@ def test_revival_of_what_is_negative_on_every_row(cls, name):
 @pytest.mark.parametrize("name", ["pre_activation", "auxk", "ghost"])
 def test_revival_of_what_lies_below_its_threshold(name):
     params = {"n_components": 64, "max_epochs": 12, "batch_size": 50, "bandwidth": 1e-3}
-    params |= {"learning_rate": 1e-2, "callbacks": [SinkHalf(1.0)]}
+    params |= {"learning_rate": 1e-2, "callbacks": [SinkHalf(1.0)], "initial_threshold": 0.1}
     without, revived = (
         quick(JumpReLUSAE, **params, dead_features=which).fit(X) for which in (None, name)
     )
