@@ -7,6 +7,7 @@ from helpers import SAES, given, make_data, quick
 from skorch.callbacks import LRScheduler
 
 from sklearn_aensae import L1SAE, AdaptiveLassoSAE, TopKSAE
+from sklearn_aensae.exceptions import DivergenceError
 
 X = make_data()
 
@@ -42,6 +43,24 @@ def test_bad_data(method, data, message):
         sae.fit(X)
     with pytest.raises((ValueError, TypeError), match=message):
         getattr(sae, method)(data)
+
+
+@pytest.mark.parametrize("seed", [-1, 2**32, 2**40, "a", 1.5, None.__class__])
+def test_bad_seeds(seed):
+    with pytest.raises((ValueError, TypeError), match=r"random_state must be None, an int from 0"):
+        quick(L1SAE).set_params(random_state=seed).fit(X)
+
+
+@pytest.mark.parametrize("seed", [None, np.int64(3), 2**32 - 1, np.random.RandomState(0)])
+def test_good_seeds(seed):
+    assert quick(L1SAE).set_params(random_state=seed).fit(X).n_steps_ > 0
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("scaling", ["mean_norm", "sample_norm", "whiten", None])
+def test_values_whose_squares_are_infinite(dtype, scaling):
+    with pytest.raises((ValueError, DivergenceError), match="too large|not finite"):
+        quick(L1SAE, dtype=dtype, input_scaling=scaling).fit(X.astype(np.float64) * 1e200)
 
 
 def test_a_stream_is_not_trained_on_only_to_be_refused():

@@ -12,10 +12,10 @@ Study = dict[str, Any]
 
 
 def front(results: list[Study], groups: list[str]) -> str:
-    """Compare each of our points with the best baseline at the same L0, by medians of the seeds.
+    """Compare each of our points with the best baseline at its L0 or less, by medians of the seeds.
 
-    A baseline's points are joined by lines over the logarithm of L0; beyond its first and last it
-    says nothing. Without at least two points there is no line.
+    A baseline's points are joined by lines over the logarithm of L0. Beyond its last it explains
+    at least as much as there; before its first it says nothing.
     """
     lines = [["data", "estimator", "L0", "EV", "best baseline there", "its EV", "difference"]]
     for group in groups:
@@ -42,16 +42,16 @@ def _curves(baselines: list[Study]) -> dict[str, list[tuple[float, float]]]:
         if (count := _middle(one, "L0")) > 0:
             point = float(np.log(count)), _middle(one, "EV")
             found.setdefault(one["estimator"], []).append(point)
-    return {name: sorted(points) for name, points in found.items() if len(points) > 1}
+    return {name: sorted(points) for name, points in found.items()}
 
 
 def _best(curves: dict[str, list[tuple[float, float]]], one: Study) -> tuple[float, str] | None:
-    """Return the most that a baseline explains at the L0 of a study, and which one it is."""
+    """Return the most that a baseline explains with the L0 of a study, and which one it is."""
     count = _middle(one, "L0")
     at = np.log(count) if count > 0 else -np.inf
     values = [
         (float(np.interp(at, *zip(*points, strict=True))), name)
         for name, points in curves.items()
-        if points[0][0] <= at <= points[-1][0]
+        if points[0][0] <= at
     ]
     return max(values, default=None)

@@ -16,7 +16,7 @@ from torch.optim import Optimizer
 
 from sklearn_aensae._docs import splice
 from sklearn_aensae.estimators import _fitting
-from sklearn_aensae.estimators._domains import CALLBACKS, DEVICE, OPTIMIZER, PATH
+from sklearn_aensae.estimators._domains import CALLBACKS, DEVICE, OPTIMIZER, PATH, SEED
 from sklearn_aensae.estimators._files import PersistenceMixin
 from sklearn_aensae.estimators._fitted import write_fitted
 from sklearn_aensae.estimators._plan import Plan
@@ -75,7 +75,7 @@ class BaseSAE(
     device: Annotated[str, DEVICE] = "auto"
     dtype: Annotated[str, OneOf("float32", "float64")] = "float32"
     matmul_precision: Annotated[str, OneOf(*PRECISIONS)] = "highest"
-    random_state: int | np.random.RandomState | None = None
+    random_state: Annotated[int | np.random.RandomState | None, SEED] = None
     sparse_output: Annotated[bool, Boolean()] = False
     verbose: Annotated[bool, Boolean()] = False
 

@@ -1,13 +1,15 @@
 """Domains of shared parameters that are more than numbers and names."""
 
 import os
+from numbers import Integral
 
+import numpy as np
 from skorch.callbacks import Callback
 
 from sklearn_aensae.estimators._build import OPTIMIZERS
 from sklearn_aensae.params import Where
 
-__all__ = ["CALLBACKS", "DEVICE", "OPTIMIZER", "PATH"]
+__all__ = ["CALLBACKS", "DEVICE", "OPTIMIZER", "PATH", "SEED"]
 
 OPTIMIZER = Where(
     f"one of {', '.join(map(repr, OPTIMIZERS))} or a callable",
@@ -18,4 +20,12 @@ CALLBACKS = Where(
     lambda value: isinstance(value, list | tuple) and all(isinstance(v, Callback) for v in value),
 )
 PATH = Where("a path or None", lambda value: isinstance(value, str | os.PathLike | None))
+SEED = Where(
+    "None, an int from 0 to 2**32 - 1, or a numpy.random.RandomState",
+    lambda value: (
+        value is None
+        or isinstance(value, np.random.RandomState)
+        or (isinstance(value, Integral) and 0 <= value < 2**32)
+    ),
+)
 DEVICE = Where("'auto' or a torch device as a str", lambda value: isinstance(value, str))

@@ -51,7 +51,8 @@ class ExactCodingSAE(PenalisedSAE):
         .. math:: \min_{h \ge 0} \frac1n \lVert x - b - D^\top h \rVert^2
             + \lambda_1 \sum_j w_j h_j + \lambda_2 \lVert h \rVert^2
 
-        in the units of training, to a relative duality gap of 1e-5 (float32) or 1e-10 (float64).
+        in the units of training and with the penalties of training, whatever `set_params` has said
+        since, to a relative duality gap of 1e-5 (float32) or 1e-10 (float64).
         With `refine_steps`, "encoder" means the refined codes, and with `debias` both methods give
         debiased ones, which minimise another objective.
 

@@ -37,8 +37,9 @@ def amortization_gap(estimator: Any, X: Any) -> AmortizationGap:
 
     Parameters
     ----------
-    estimator : L1SAE, ElasticNetSAE, AdaptiveLassoSAE or AdaptiveElasticNetSAE
-        Fitted.
+    estimator : fitted estimator with the parameter `transform_method`
+        L1SAE, ElasticNetSAE, AdaptiveLassoSAE, AdaptiveElasticNetSAE, DecoderNormL1SAE or
+        Crosscoder.
     X : array-like or Tensor of shape (n_samples, n_features), memmap, shards or path
         Rows.
 
@@ -71,7 +72,7 @@ def amortization_gap(estimator: Any, X: Any) -> AmortizationGap:
     if not hasattr(estimator, "_objectives"):
         raise TypeError(
             f"{type(estimator).__name__} has no exact codes, so there is no gap to them; "
-            "estimators with transform_method do."
+            "estimators with transform_method do, and of a search its best_estimator_ may."
         )
     check_is_fitted(estimator)
     encoder, exact = (estimator._objectives(X, method) for method in ("encoder", "exact"))

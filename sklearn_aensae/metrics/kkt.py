@@ -24,8 +24,9 @@ def kkt_residuals(estimator: Any, X: Any, method: str | None = None) -> NDArray[
 
     Parameters
     ----------
-    estimator : L1SAE, ElasticNetSAE, AdaptiveLassoSAE or AdaptiveElasticNetSAE
-        Fitted.
+    estimator : fitted estimator with the parameter `transform_method`
+        L1SAE, ElasticNetSAE, AdaptiveLassoSAE, AdaptiveElasticNetSAE, DecoderNormL1SAE or
+        Crosscoder.
     X : array-like or Tensor of shape (n_samples, n_features), memmap, shards or path
         Rows.
     method : {"encoder", "exact"} or None, default=None
@@ -62,7 +63,8 @@ def kkt_residuals(estimator: Any, X: Any, method: str | None = None) -> NDArray[
     """
     if not hasattr(estimator, "_violations"):
         raise TypeError(
-            f"{type(estimator).__name__} has no exact codes; estimators with transform_method do."
+            f"{type(estimator).__name__} has no exact codes; estimators with transform_method "
+            "do, and of a search its best_estimator_ may."
         )
     check_is_fitted(estimator)
     residuals: NDArray[np.float64] = estimator._violations(X, method)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from functools import partial
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -50,8 +51,8 @@ def best_explained_variance_at_l0(max_l0: float) -> Callable[[Mapping[str, Any]]
     >>> search.fit(load_digits().data[:600]).best_params_
     {'k': 8}
     """
-    if not max_l0 > 0:
-        raise ValueError(f"max_l0 must be positive, got {max_l0!r}.")
+    if not isinstance(max_l0, Real) or not max_l0 > 0:
+        raise ValueError(f"max_l0 must be a positive number, got {max_l0!r}.")
     # Not a closure: searches are pickled with their refit rule.
     return partial(_best_index, max_l0=max_l0)
 

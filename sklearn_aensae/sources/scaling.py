@@ -64,9 +64,19 @@ class InputScaling:
             How many columns, the last ones, are targets.
         view_sizes : tuple of int, default=()
             As above.
+
+        Raises
+        ------
+        ValueError
+            If the sum of all squares is infinite.
         """
         if mode is None:
             return cls(mode, 1.0, 1.0, view_sizes, (1.0,) * len(view_sizes))
+        if not math.isfinite(float(sample.double().square().sum())):
+            raise ValueError(
+                f"X has values too large for input_scaling={mode!r}: the sum of the squares of "
+                f"{len(sample)} rows is infinite in float64."
+            )
         if mode == "whiten":
             return cls(mode, 1.0, whitening=Whitening.fit(sample))
         x, targets = sample.split([sample.shape[1] - n_targets, n_targets], 1)

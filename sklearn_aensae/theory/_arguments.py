@@ -70,4 +70,6 @@ def check_strength(strength: Any, name: str, *, positive: bool = False) -> float
     """Return the strength of a penalty: finite, not negative or even positive."""
     low = "neither" if positive else "left"
     check_scalar(strength, name, Real, min_val=0, max_val=np.inf, include_boundaries=low)
+    if np.isnan(strength):
+        raise ValueError(f"{name} must be a number; got {strength}.")
     return float(strength)

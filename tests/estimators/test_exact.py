@@ -322,6 +322,17 @@ def test_what_is_set_after_fit_is_checked(params):
             method(X)
 
 
+@pytest.mark.parametrize("cls", [ElasticNetSAE, AdaptiveElasticNetSAE])
+def test_penalties_of_exact_codes_are_those_of_training(cls, tmp_path):
+    sae = quick(cls, lambda_1=0.05, lambda_2=1e-3, max_epochs=20, dtype="float64").fit(X)
+    codes, gap = sae.encode(X, "exact"), amortization_gap(sae, X).mean
+    sae.set_params(lambda_1=9.0, lambda_2=1.0)
+    sae.save(tmp_path / "sae")
+    for same in (sae, load(tmp_path / "sae")):
+        np.testing.assert_array_equal(same.encode(X, "exact"), codes)
+        assert amortization_gap(same, X).mean == gap
+
+
 def test_refined_codes_are_nearer_to_the_conditions():
     sae = quick(ElasticNetSAE, **PARAMS).fit(X)
     raw, gap = kkt_residuals(sae, X).mean(), amortization_gap(sae, X).mean

@@ -164,17 +164,21 @@ def test_a_study_that_goes_on_and_its_page(tmp_path, monkeypatch):
         script.main()
 
 
-def test_the_front_is_the_best_baseline_between_its_points():
+def test_the_front_is_the_best_baseline_with_as_many_codes_or_fewer():
     def point(arm, count, ev):
         return fake("layer 1, 8x, L0 0", arm, L0=count, EV=ev)
 
     ours = [point(EXACT, 20.0, 0.8), point("AdaptiveElasticNetSAE", 100.0, 0.9)]
+    ours.append(point(EXACT, 5.0, 0.9))
     baselines = [point("TopKSAE", 10.0, 0.5), point("TopKSAE", 40.0, 0.9)]
-    baselines += [point("L1SAE", 10.0, 0.3), point("L1SAE", 40.0, 0.5), point("GatedSAE", 20, 1.0)]
-    baselines += [point("JumpReLUSAE", 0.0, 0.0), point("JumpReLUSAE", 30.0, 1.0)]
+    baselines += [point("L1SAE", 10.0, 0.3), point("L1SAE", 40.0, 0.95)]
+    baselines += [point("JumpReLUSAE", 0.0, 0.0), point("JumpReLUSAE", 30.0, 0.94)]
     lines = front.front(ours + baselines, ["layer 1, 8x"]).splitlines()
-    # Halfway in the logarithm; one point is no line, and at 100 no baseline has been.
-    assert lines[2:] == [f"| layer 1, 8x | {EXACT} | 20.0 | 0.800 | TopKSAE | 0.700 | +0.100 |"]
+    # Halfway in the logarithm at 20, where JumpReLU has more; the last point at 100; none at 5.
+    assert lines[2:] == [
+        "| layer 1, 8x | AdaptiveElasticNetSAE | 100.0 | 0.900 | L1SAE | 0.950 | -0.050 |",
+        f"| layer 1, 8x | {EXACT} | 20.0 | 0.800 | TopKSAE | 0.700 | +0.100 |",
+    ]
     assert front.front(baselines, ["layer 1, 8x"]) == front.front([], []) == "Not run yet."
 
 

@@ -116,6 +116,7 @@ def test_all_components_are_in_the_support():
         ({"weights": [1.0]}, "weights must hold 3 finite numbers"),
         ({"lambda_1": 0.0}, "lambda_1 == 0"),
         ({"lambda_2": -1.0}, "lambda_2 == -1"),
+        ({"lambda_1": np.nan}, "lambda_1 must be a number; got nan"),
         ({"support": [0, 2]}, r"support \[0, 2\] are linearly dependent"),
     ],
 )
