@@ -25,7 +25,7 @@ SEED = Where(
     lambda value: (
         value is None
         or isinstance(value, np.random.RandomState)
-        or (isinstance(value, Integral) and 0 <= value < 2**32)
+        or (isinstance(value, Integral) and 0 <= int(value) < 2**32)
     ),
 )
 DEVICE = Where("'auto' or a torch device as a str", lambda value: isinstance(value, str))
