@@ -38,6 +38,8 @@ def provenance(content: dict[str, Any], what: Callable[[list[Run], dict[str, Any
     lines = []
     for number, session in enumerate(content["sessions"]):
         runs = [run for run in content["runs"] if run["session"] == number]
+        if not runs:  # they were made again
+            continue
         versions = ", ".join(f"{name} {value}" for name, value in session["versions"].items())
         lines.append(
             f"- {session['date']}: {what(runs, session)}; {session['machine']}, "
