@@ -44,6 +44,16 @@ def test_modules_export_what_they_name(module):
         assert not callable(thing) or thing.__doc__, f"{module}.{name} has no docstring"
 
 
+@pytest.mark.parametrize("module", ["metrics", "theory", "datasets", "inspection"])
+def test_signatures_can_be_read(module):
+    # An alias such as ArrayLike is shown as its union of a dozen types, unless annotations are kept
+    # as they were written: from __future__ import annotations.
+    namespace = __import__(f"sklearn_aensae.{module}", fromlist=["__all__"])
+    for thing in map(vars(namespace).get, namespace.__all__):
+        if inspect.isfunction(thing):
+            assert len(str(inspect.signature(thing))) < 500, thing.__name__
+
+
 @pytest.mark.parametrize("cls", CLASSES, ids=lambda cls: cls.__name__)
 def test_documented_parameters_are_the_parameters(cls):
     documented = []

@@ -1,5 +1,7 @@
 """Synthetic data from features of which some occur only together with a more general one."""
 
+from __future__ import annotations
+
 from collections.abc import Iterator
 from numbers import Integral, Real
 from typing import Any

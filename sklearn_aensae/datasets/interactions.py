@@ -1,5 +1,7 @@
 """Synthetic data in which pairs of features add something when both are active."""
 
+from __future__ import annotations
+
 from numbers import Integral
 from typing import Any
 

@@ -1,5 +1,7 @@
 """Synthetic data from non-negative sparse codes and a random dictionary."""
 
+from __future__ import annotations
+
 from typing import Any
 
 import numpy as np

@@ -1,5 +1,7 @@
 """Synthetic data whose atoms all lean towards one direction."""
 
+from __future__ import annotations
+
 from typing import Any
 
 import numpy as np

@@ -1,5 +1,7 @@
 """How far codes are from the true ones."""
 
+from __future__ import annotations
+
 from typing import Any, NamedTuple
 
 import numpy as np

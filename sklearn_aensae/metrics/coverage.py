@@ -1,5 +1,7 @@
 """How often a component's parent is active where the component is."""
 
+from __future__ import annotations
+
 import numpy as np
 import numpy.typing as npt
 from scipy import sparse

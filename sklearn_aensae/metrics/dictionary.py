@@ -1,5 +1,7 @@
 """How coherent a dictionary is, and how much of a known one was found."""
 
+from __future__ import annotations
+
 from typing import Any, NamedTuple
 
 import numpy as np

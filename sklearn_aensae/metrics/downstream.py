@@ -1,5 +1,7 @@
 """What a language model loses when an estimator's reconstruction replaces its activations."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 from numbers import Integral
 from typing import Any

@@ -1,5 +1,7 @@
 """Feature hedging: how much of the old atoms belongs to new ones once a dictionary has grown."""
 
+from __future__ import annotations
+
 from typing import Any
 
 import numpy as np

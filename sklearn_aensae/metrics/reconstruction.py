@@ -1,5 +1,7 @@
 """How much of the data a reconstruction keeps: explained variance, cosine and shrinkage."""
 
+from __future__ import annotations
+
 from sklearn_aensae.metrics._arrays import Array
 from sklearn_aensae.metrics.reconstruction_statistics import ReconstructionStatistics
 

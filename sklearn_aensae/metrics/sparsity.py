@@ -1,5 +1,7 @@
 """How sparse codes are, how often each component fires, and how many never do."""
 
+from __future__ import annotations
+
 import numpy as np
 import numpy.typing as npt
 

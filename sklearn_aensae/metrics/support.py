@@ -1,5 +1,7 @@
 """How often codes are active where the true codes are."""
 
+from __future__ import annotations
+
 from typing import Any, NamedTuple
 
 import numpy as np

@@ -1,5 +1,7 @@
 """How evenly components are used, and how many adaptive weights are at their bounds."""
 
+from __future__ import annotations
+
 from typing import NamedTuple
 
 import numpy as np

@@ -1,5 +1,7 @@
 """Whether a component can be active at all under its penalty."""
 
+from __future__ import annotations
+
 from typing import NamedTuple
 
 import numpy as np

@@ -1,5 +1,7 @@
 """How alike atoms are, one by one and at worst."""
 
+from __future__ import annotations
+
 import math
 from typing import NamedTuple
 

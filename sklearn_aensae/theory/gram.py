@@ -1,5 +1,7 @@
 """How well conditioned the atoms are that are active together."""
 
+from __future__ import annotations
+
 from typing import Any, NamedTuple
 
 import numpy as np

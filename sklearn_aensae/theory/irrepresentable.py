@@ -1,5 +1,7 @@
 """Whether exact codes have the support of the codes that made a row."""
 
+from __future__ import annotations
+
 from itertools import pairwise
 from typing import NamedTuple
 

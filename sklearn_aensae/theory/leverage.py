@@ -1,5 +1,7 @@
 """How much of an atom lies in the span of others."""
 
+from __future__ import annotations
+
 import numpy as np
 import numpy.typing as npt
 

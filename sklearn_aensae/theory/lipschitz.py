@@ -1,5 +1,7 @@
 """How far exact codes can move when a row moves."""
 
+from __future__ import annotations
+
 import numpy as np
 import numpy.typing as npt
 

@@ -1,5 +1,7 @@
 """How far the codes of a fitted estimator move when rows move: measured."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from dataclasses import dataclass
 from numbers import Integral, Real
