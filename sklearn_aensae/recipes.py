@@ -157,6 +157,6 @@ SPIKED: Recipe = MappingProxyType(
         "learning_rate": 1e-3,
         "transform_method": "exact",
         "debias": True,
-        "decoder_refits": 12,
+        "decoder_refits": 24,
     }
 )
