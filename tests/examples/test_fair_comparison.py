@@ -169,7 +169,7 @@ def test_the_front_is_the_best_baseline_with_as_many_codes_or_fewer():
         return fake("layer 1, 8x, L0 0", arm, L0=count, EV=ev)
 
     ours = [point(EXACT, 20.0, 0.8), point("AdaptiveElasticNetSAE", 100.0, 0.9)]
-    ours.append(point(EXACT, 5.0, 0.9))
+    ours += [point(EXACT, 5.0, 0.9), point(arms.CONTROL.name, 20.0, 0.85)]
     baselines = [point("TopKSAE", 10.0, 0.5), point("TopKSAE", 40.0, 0.9)]
     baselines += [point("L1SAE", 10.0, 0.3), point("L1SAE", 40.0, 0.95)]
     baselines += [point("JumpReLUSAE", 0.0, 0.0), point("JumpReLUSAE", 30.0, 0.94)]
@@ -178,6 +178,7 @@ def test_the_front_is_the_best_baseline_with_as_many_codes_or_fewer():
     assert lines[2:] == [
         "| layer 1, 8x | AdaptiveElasticNetSAE | 100.0 | 0.900 | L1SAE | 0.950 | -0.050 |",
         f"| layer 1, 8x | {EXACT} | 20.0 | 0.800 | TopKSAE | 0.700 | +0.100 |",
+        "| layer 1, 8x | L1SAE, exact | 20.0 | 0.850 | TopKSAE | 0.700 | +0.150 |",
     ]
     assert front.front(baselines, ["layer 1, 8x"]) == front.front([], []) == "Not run yet."
 
