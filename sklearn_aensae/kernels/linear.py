@@ -66,7 +66,10 @@ def iter_pre_codes(
     n_rows = max(LEAST_ROWS, (BLOCK_BYTES if is_on_cpu else DEVICE_BLOCK_BYTES) // row_bytes)
     at_once = max(n_rows, min(PRODUCT_ROWS, PRODUCT_BYTES // row_bytes) if is_on_cpu else 0)
     for product in _iter_products(x, weight, addend, min(len(x), at_once)):
-        yield from product.split(n_rows)
+        blocks = iter(product.split(n_rows))
+        # Else it would be there still while the next one is made, where that has memory of its own.
+        del product
+        yield from blocks
 
 
 def _in_bfloat16(x: Tensor, weight: Tensor, bias: Tensor) -> tuple[Tensor, Tensor]:

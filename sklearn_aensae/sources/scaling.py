@@ -68,14 +68,15 @@ class InputScaling:
         Raises
         ------
         ValueError
-            If the sum of all squares is infinite.
+            If sums of squares may be infinite.
         """
         if mode is None:
             return cls(mode, 1.0, 1.0, view_sizes, (1.0,) * len(view_sizes))
-        if not math.isfinite(float(sample.double().square().sum())):
+        largest = max(abs(float(end)) for end in sample.aminmax())
+        if not math.isfinite(largest * largest * sample.numel()):
             raise ValueError(
-                f"X has values too large for input_scaling={mode!r}: the sum of the squares of "
-                f"{len(sample)} rows is infinite in float64."
+                f"X has values too large for input_scaling={mode!r}, up to {largest:.3g}: sums of "
+                "their squares are infinite in float64."
             )
         if mode == "whiten":
             return cls(mode, 1.0, whitening=Whitening.fit(sample))

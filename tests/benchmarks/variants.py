@@ -40,6 +40,8 @@ class Variant(Ours):
         problem = self.problem
         given = {"k": problem.k, "lambda_1": problem.lambda_1, "lambda_2": problem.lambda_2}
         given |= dict.fromkeys(("lambda_warmup", "adaptation_start", "adaptation_ramp"), 0)
+        # The bias of a sparse start is a threshold already; a learned one would come on top.
+        given |= {"initial_threshold": 0.1, "bandwidth": 0.2}
         known = {
             name: v for name, v in given.items() if name in self.estimator.__dataclass_fields__
         }
