@@ -3,8 +3,11 @@
 import numpy as np
 import pytest
 from helpers import codes_if_active, make_data, quick
+from sklearn.base import clone
 
 from sklearn_aensae import JumpReLUSAE
+from sklearn_aensae.datasets import make_spiked_dictionary
+from sklearn_aensae.metrics import dead_share
 
 X = make_data()
 
@@ -27,6 +30,16 @@ def test_thresholds_without_pre_codes_in_their_window_never_move():
     np.testing.assert_allclose(still.threshold_ * still.input_scale_, 0.5, rtol=1e-5)
     moving = quick(JumpReLUSAE, **params).fit(X)
     assert (moving.threshold_ > still.threshold_).mean() > 0.9
+
+
+def test_components_do_not_fall_out_of_the_slope_for_good():
+    X, _, _ = make_spiked_dictionary(6_000, 64, 256, n_active=8, dtype=np.float32, random_state=0)
+    params = {"target_l0": 8, "max_steps": 400, "batch_size": 256, "learning_rate": 1.6e-2}
+    sae = JumpReLUSAE(256, **params, device="cpu", random_state=0)
+    narrow = clone(sae).set_params(initial_threshold=0.1, bandwidth=0.2)
+    silent = [float(dead_share(one.fit(X[:5_000]).transform(X[5_000:]))) for one in (sae, narrow)]
+    print(f"silent on 1,000 rows: {silent[0]:.3f}, with a narrow slope {silent[1]:.3f}")
+    assert silent[0] < 0.1 < 0.3 < silent[1]
 
 
 def test_a_target_for_l0_is_met():
