@@ -8,12 +8,11 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.base import ClassNamePrefixFeaturesOutMixin
 
 from sklearn_aensae.llm.lifecycle import KeepsLanguageModel
 
 
-class NamesColumns(ClassNamePrefixFeaturesOutMixin, KeepsLanguageModel):
+class NamesColumns(KeepsLanguageModel):
     """Names the columns of one layer, or of several side by side."""
 
     layer: Any
@@ -32,15 +31,10 @@ class NamesColumns(ClassNamePrefixFeaturesOutMixin, KeepsLanguageModel):
             "llmactivationtransformer0", ...; with a list of layers, which are named as in `layer`,
             "llmactivationtransformer_layer2_0", ...
         """
-        if isinstance(self.layer, Integral):
-            names: NDArray[Any] = super().get_feature_names_out(input_features)
-            return names
         model, prefix = self._language_model(), type(self).__name__.lower()
-        columns = product(model.layers, range(model.hidden_size))
-        return np.array([f"{prefix}_layer{layer}_{i}" for layer, i in columns], dtype=object)
-
-    @property
-    def _n_features_out(self) -> int:
-        """Width of the output; reads the model's config, not its weights."""
-        model = self._language_model()
-        return model.hidden_size * len(model.layers)
+        if isinstance(self.layer, Integral):
+            names = [f"{prefix}{i}" for i in range(model.hidden_size)]
+        else:
+            columns = product(model.layers, range(model.hidden_size))
+            names = [f"{prefix}_layer{layer}_{i}" for layer, i in columns]
+        return np.array(names, dtype=object)

@@ -8,6 +8,7 @@ from joblib import Parallel, delayed
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, clone
 from sklearn.metrics import check_scoring
+from sklearn.metrics._scorer import _BaseScorer
 from sklearn.model_selection import check_cv
 from sklearn.utils import check_random_state
 
@@ -54,7 +55,7 @@ class AdaptiveElasticNetSAECV(DelegatingMixin, BaseEstimator):
         Largest mean number of active codes per held-out row.
     scoring : str, callable or None, default=None
         Takes the place of explained variance, and is maximised: a scorer
-        ``scorer(estimator, X)``, or the name of one.
+        ``scorer(estimator, X)``, or the name of one in `sklearn_aensae.metrics.SCORERS`.
     warm_length : int or float, default=0.3
         Length of all fits of a path but the first: steps (int), or a share of the first (float).
     cv : int, cross-validation generator or iterable, default=3
@@ -203,7 +204,16 @@ class AdaptiveElasticNetSAECV(DelegatingMixin, BaseEstimator):
             raise ValueError(f"target_l0 must be positive or None; got {self.target_l0!r}.")
         if isinstance(self.scoring, str) and self.scoring in SCORERS:
             return SCORERS[self.scoring]
-        return None if self.scoring is None else check_scoring(sae, self.scoring)
+        if self.scoring is None:
+            return None
+        scorer = check_scoring(sae, self.scoring)
+        if isinstance(scorer, _BaseScorer):
+            raise ValueError(
+                "scoring must be None, a callable (estimator, X) or one of "
+                f"{', '.join(sorted(SCORERS))}; got {self.scoring!r}, which compares predictions "
+                "with targets, and there are none here."
+            )
+        return scorer
 
     def _choose(self, candidates: list[BaseSAE], rows: Any, figures: Floats) -> Self:
         """Write down what the folds have shown, choose, and train on all rows."""

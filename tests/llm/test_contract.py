@@ -58,6 +58,14 @@ def test_repr_shows_what_was_chosen(activations):
     assert "LLMActivationTransformer" in activations()._repr_html_()
 
 
+def test_attributes_are_listed_without_asking_the_hub(monkeypatch):
+    def ask(*args, **kwargs):
+        raise ConnectionError("asked")
+
+    monkeypatch.setattr("transformers.AutoConfig.from_pretrained", ask)
+    assert "transform" in dir(LLMActivationTransformer("name", 3))
+
+
 def test_tags_say_text():
     tags = get_tags(LLMActivationTransformer("name", 3))
     assert tags.input_tags.string

@@ -8,6 +8,7 @@ import pytest
 import torch
 from helpers import make_data, quick, state_of
 from sklearn.base import clone
+from sklearn.metrics import make_scorer, r2_score
 from sklearn.model_selection import KFold, ShuffleSplit
 from sklearn.utils.estimator_checks import parametrize_with_checks
 from skorch.callbacks import Callback
@@ -90,6 +91,12 @@ def test_the_other_penalty_is_chosen_too():
     assert cv.lambda_2_ == cv.best_estimator_.lambda_2 == 1e-4
     assert search(lambda_2=3.0).fit(X).ev_path_.shape == (3, 2)
     assert search(quick(L1SAE)).fit(X).lambda_2_ is None
+
+
+@pytest.mark.parametrize("scoring", ["r2", make_scorer(r2_score)])
+def test_scores_of_predictions_are_refused(scoring):
+    with pytest.raises(ValueError, match="scoring must be .*neg_l0.* got .*r2.*targets"):
+        search(scoring=scoring).fit(X)
 
 
 def test_scoring_replaces_explained_variance():
