@@ -96,9 +96,12 @@ class Length(Domain):
     """Length of a phase: an int counts steps, a float is a share of training."""
 
     low: int = 0
+    optional: bool = False
 
     def accepts(self, value: Any) -> bool:
         """Whether `value` is in the domain."""
+        if value is None:
+            return self.optional
         if _is_integer(value):
             return bool(value >= self.low)
         return _is_real(value) and (0 < value <= 1 if self.low else 0 <= value <= 1)
@@ -107,7 +110,8 @@ class Length(Domain):
         """Return the domain in words, to follow "must be"."""
         left = "(" if self.low else "["
         shares = f"a share of training (a float in {left}0.0, 1.0])"
-        return f"a number of steps (an int >= {self.low}) or {shares}"
+        words = f"a number of steps (an int >= {self.low}) or {shares}"
+        return words + (" or None" if self.optional else "")
 
 
 @dataclass(frozen=True, repr=False)

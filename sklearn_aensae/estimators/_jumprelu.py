@@ -18,6 +18,9 @@ __all__ = ["JumpReLUSAE"]
 LAMBDA_0, LAMBDA_0_OF_TARGET = 0.003, 1.0
 """Default strengths: of what each active component costs, and of the distance from a target."""
 
+WARMUP, WARMUP_TO_TARGET = 0.05, 1.0
+"""Default shares of training over which these rise."""
+
 POSITIVE = InRange(0, float("inf"), open_low=True, open_high=True)
 
 
@@ -76,9 +79,10 @@ class JumpReLUSAE(RevivingSAE):
         does not depend on it), 1/32 for "auxk" and 1 for "ghost".
     k_aux : int or None, default=None
         Most dead features per row in AuxK; None means n_features / 2.
-    lambda_warmup : int or float, default=0.05
-        Linear rise from 0 of all penalties: steps (int) or a share of training (float).
-        Anthropic (2025): 1.0.
+    lambda_warmup : int, float or None, default=None
+        Linear rise from 0 of all penalties: steps (int) or a share of training (float). None
+        means 0.05, or 1.0 with `target_l0`: codes are dense at first, and far from its target the
+        squared distance is so steep that it silences components for good. Anthropic (2025): 1.0.
     {shared_parameters}
 
     Attributes
@@ -115,7 +119,7 @@ class JumpReLUSAE(RevivingSAE):
     dead_features: Annotated[str | None, OneOf("pre_activation", "auxk", "ghost", None)] = (
         "pre_activation"
     )
-    lambda_warmup: Annotated[int | float, Length()] = 0.05
+    lambda_warmup: Annotated[int | float | None, Length(optional=True)] = None
 
     _fires_if_positive: ClassVar[bool] = True
 
@@ -145,5 +149,8 @@ class JumpReLUSAE(RevivingSAE):
         return {"sparsity": penalty}
 
     def _make_callbacks(self, plan: Plan) -> list[tuple[str, Callback]]:
-        n_steps = plan.steps(self.lambda_warmup)
+        length = self.lambda_warmup
+        if length is None:
+            length = WARMUP if self.target_l0 is None else WARMUP_TO_TARGET
+        n_steps = plan.steps(length)
         return [("penalty_warm_up", PenaltyWarmUp(n_steps))] if n_steps else []

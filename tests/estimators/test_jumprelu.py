@@ -50,6 +50,16 @@ def test_a_target_for_l0_is_met():
         assert l0 == pytest.approx(target, rel=0.25)
 
 
+def test_a_target_is_approached_slowly():
+    X, _, _ = make_spiked_dictionary(6_000, 64, 256, n_active=8, dtype=np.float32, random_state=0)
+    params = {"target_l0": 4, "max_steps": 400, "batch_size": 256, "learning_rate": 1.6e-2}
+    slow = JumpReLUSAE(256, **params, device="cpu", random_state=0)
+    fast = clone(slow).set_params(lambda_warmup=0.05)
+    variances = [one.fit(X[:5_000]).score(X[5_000:]) for one in (slow, fast)]
+    print(f"explained variance {variances[0]:.3f}, with a fast rise {variances[1]:.3f}")
+    assert variances[0] > variances[1] + 0.05
+
+
 def test_tanh_penalty_makes_sparse():
     params = {"penalty": "tanh", "learning_rate": 1e-2, "max_epochs": 20}
     l0 = [quick(JumpReLUSAE, lambda_0=s, **params).fit(X).history_["l0"][-1] for s in (0.0, 0.05)]
