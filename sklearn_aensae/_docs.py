@@ -91,7 +91,8 @@ target_l0 : float or None, default=None
 """,
     "{penalised_attributes}": """
 lambda_1_ : float
-    Strength of the penalty as training ended: `lambda_1`, or where `target_l0` has driven it.
+    Strength of the penalty as training ended: `lambda_1`, or where `target_l0` has driven it;
+    less where training has ended before its warm-up.
 """,
     "{exact_parameters}": """
 transform_method : {"encoder", "exact"}, default="encoder"
@@ -210,7 +211,8 @@ validation_fraction : float, default=0.0
     such as skorch's `EarlyStopping`. `partial_fit` holds out nothing.
 dead_window : int or float, default=1.0
     A feature is dead when it has not fired in this many samples (int) or this many epochs
-    (float).
+    (float), but at most a quarter of training: in a single pass over the data, an epoch of
+    silence would come too late for any remedy.
 log_interval : int or float, default=0.01
     Steps per row of `history_`, or a share of training.
 warm_start : bool, default=False
@@ -285,7 +287,7 @@ n_steps_ : int
 history_ : dict of str to list
     One entry per `log_interval` in every column: step, epoch, loss and each weighted term of
     it, explained_variance and l0 (of up to 256 and all rows of
-    every fourth batch), dead_share, sparse_share (of
+    every tenth batch), dead_share, sparse_share (of
     batches whose step touched active codes only), learning_rate, rows_per_second; with
     the `target_l0` of a penalty also lambda_1, as it is or, in a warm-up, will be.
 net_ : SAENet

@@ -214,3 +214,22 @@ def test_two_schedules_for_one_learning_rate():
 def test_everything_held_out():
     with pytest.raises(ValueError, match="validation_fraction=0.9 leaves no row to train on"):
         quick(L1SAE, validation_fraction=0.9).fit(X[:1])
+
+
+@pytest.mark.parametrize("convert", [np.asarray, torch.tensor])
+def test_codes_too_large_for_half_precision(convert):
+    rows = np.random.default_rng(0).choice([-6e4, 6e4], size=(50, 64)).astype(np.float16)
+    sae = quick(TopKSAE, k=1).fit(rows)
+    with pytest.raises(ValueError, match=r"do not fit into float16, .* ends at 65,504; give it as"):
+        sae.transform(convert(rows))
+    assert np.isfinite(sae.transform(rows.astype(np.float32))).all()
+
+
+@pytest.mark.parametrize("name", ["reconstruction", "loss", "l0"])
+def test_a_term_may_not_be_named_as_a_column_of_the_log(name):
+    class Named(L1SAE):
+        def _make_terms(self, plan):
+            return {name: super()._make_terms(plan)["l1"]}
+
+    with pytest.raises(ValueError, match=rf"Named._make_terms names a term '{name}'"):
+        quick(Named).fit(X)

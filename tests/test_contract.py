@@ -184,6 +184,15 @@ def test_tensor_in_is_array_in(cls, dtype):
     assert back.dtype == dtype
 
 
+@pytest.mark.parametrize("dtype", [torch.int64, torch.bool])
+def test_codes_that_are_no_floats(cls, dtype):
+    sae = quick(cls).fit(*given(cls, X))
+    codes = torch.tensor(np.eye(3, sae.n_components_)).to(dtype)
+    expected = sae.inverse_transform(codes.double())
+    assert sae.inverse_transform(codes).dtype == torch.float64
+    np.testing.assert_array_equal(sae.inverse_transform(codes), expected)
+
+
 @pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
 def test_output_dtype_follows_input(cls, dtype):
     data = X.astype(dtype)

@@ -161,8 +161,8 @@ def test_one_partial_fit_on_a_stream_is_one_pass():
 
 def test_passes_over_a_stream_go_on_until_all_steps_are_taken():
     sae = quick(TopKSAE, max_steps=100, dead_window=1.0).fit(Stream())
-    assert (sae.n_steps_, sae.n_iter_, sae.dead_window_) == (100, 1, 3160)
-    assert sae.net_.module_.tracker.window == 100 * 32
+    # A quarter of training, as 1,000 batches would be more.
+    assert (sae.n_steps_, sae.n_iter_, sae.dead_window_) == (100, 1, 25 * 32)
     assert sae.score(X) > 0.5
     assert sae.history_["step"][-1] == 100
 

@@ -93,6 +93,7 @@ def test_published_windows():
     } == recipes.LLAMA_3_1_8B_LAYER_16_ACTIVATIONS  # fmt: skip
 
 
+@pytest.mark.filterwarnings("ignore:target_l0=.* was missed")
 @pytest.mark.parametrize("name", SAES)
 def test_a_small_version_trains(name):
     short = {"n_components": 48, "max_steps": 20, "batch_size": 32, "random_state": 0}

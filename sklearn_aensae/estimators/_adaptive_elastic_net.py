@@ -76,4 +76,4 @@ class AdaptiveElasticNetSAE(AdaptiveLassoSAE):
         return {**super()._make_terms(plan), "l2": L2(self.lambda_2)}
 
     def _ridge(self) -> float:
-        return float(self._trained_with["lambda_2"])
+        return self._risen_share() * float(self._trained_with["lambda_2"])

@@ -167,9 +167,10 @@ class BaseSAE(
             Rows, in any float type. An array or tensor stays where it is, on any device. Read in
             blocks, shuffled in a buffer of 256 MB and checked for NaN on the way are shards (a
             memmap, a list of arrays or memmaps, a path to a .npy file or to a folder of them,
-            sorted by name) and streams (any other iterable of blocks, such as a generator). A
-            stream needs `max_steps`; an iterator gives one pass, any other iterable as many as
-            that takes. All count as one epoch, but a float `dead_window` as 1,000 batches.
+            sorted by name, numbers as such) and streams (any other iterable of blocks, such as a
+            generator). A stream needs `max_steps`; an iterator gives one pass, any other iterable
+            as many as that takes. All count as one epoch, but a float `dead_window` as 1,000
+            batches.
         y : None
             Ignored.
 
@@ -192,6 +193,8 @@ class BaseSAE(
         -----
         TrainingInterruptedWarning
             If Ctrl-C ends training early; the estimator is fitted with what it has learned.
+        UserWarning
+            If reconstructions end far worse than the mean of `X`, or L0 a quarter off `target_l0`.
         CheckpointWarning
             If the newest checkpoint is damaged; the one before is used.
         """
@@ -204,7 +207,7 @@ class BaseSAE(
         The first call initialises weights and scaling from its `X` and reads all parameters;
         later ones read `batch_size`, `shuffle` and `max_steps` only. Schedules given as shares
         refer to `max_steps`; set it to the planned total. After a `fit`, training goes on with
-        the undiminished learning rate.
+        the undiminished learning rate, up to `max_steps` in all: None lets it go on for ever.
 
         Parameters
         ----------

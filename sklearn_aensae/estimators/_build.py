@@ -1,6 +1,7 @@
 """From an estimator's parameters to a net that is ready to train: the one place of assembly."""
 
 from functools import partial
+from numbers import Integral
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -13,6 +14,7 @@ from sklearn_aensae.modules.initialization import initialize_
 from sklearn_aensae.objective import Objective, Term
 from sklearn_aensae.sources import InputScaling, Source
 from sklearn_aensae.training import LearningRateSchedule, Monitor, SAENet
+from sklearn_aensae.training.monitor import LOGGED
 
 if TYPE_CHECKING:
     from sklearn_aensae.estimators._base import BaseSAE
@@ -37,6 +39,9 @@ CALIBRATION_ROWS = 32_768
 
 DENSITY_SHARE = 0.05
 """Share of training over which densities are counted: codes get sparser until the end."""
+
+LONGEST_WINDOW = 0.25
+"""Most of training that epochs of silence may come to: in a single pass, one would be all of it."""
 
 
 def draw_sample(estimator: "BaseSAE", source: Source) -> Tensor:
@@ -94,7 +99,13 @@ def begin(
 
 def assemble(estimator: "BaseSAE", plan: Plan, module: Autoencoder, device: str) -> SAENet:
     """Return the net that trains `module` and logs to the estimator's `history_`."""
-    terms = {"reconstruction": estimator._make_reconstruction(plan), **estimator._make_terms(plan)}
+    penalties = estimator._make_terms(plan)
+    if taken := sorted(penalties.keys() & {"reconstruction", *LOGGED}):
+        raise ValueError(
+            f"{type(estimator).__name__}._make_terms names a term {taken[0]!r}, which is a column "
+            "of history_ already; choose another name."
+        )
+    terms = {"reconstruction": estimator._make_reconstruction(plan), **penalties}
     callbacks = estimator._make_callbacks(plan)
     for reviver, part in estimator._make_dead_features(plan).items():
         if isinstance(part, Term):
@@ -153,10 +164,12 @@ def make_module(estimator: "BaseSAE", plan: Plan) -> Autoencoder:
         estimator._make_decoder(plan),
         estimator._make_skip(plan),
     ).to(getattr(torch, estimator.dtype))
+    batch_size = min(estimator.batch_size, plan.n_samples)
     module.tracker.window = plan.samples(estimator.dead_window)
-    module.tracker.density_window = plan.steps(DENSITY_SHARE) * min(
-        estimator.batch_size, plan.n_samples
-    )
+    if not isinstance(estimator.dead_window, Integral) and plan.n_steps is not None:
+        longest = round(LONGEST_WINDOW * plan.n_steps * batch_size)
+        module.tracker.window = max(1, min(module.tracker.window, longest))
+    module.tracker.density_window = plan.steps(DENSITY_SHARE) * batch_size
     return module
 
 

@@ -34,6 +34,7 @@ __all__ = [
     "CHUNK_BYTES",
     "decode",
     "encode",
+    "encode_csr",
     "explained_variance",
     "iter_reconstructions",
     "reconstruct",
@@ -41,6 +42,8 @@ __all__ = [
 
 CHUNK_BYTES = 2**25
 """Size of the largest temporary: about what stays in cache, and small on any device."""
+
+FLOAT16_MAX = float(np.finfo(np.float16).max)
 
 LEAST_ROWS = 128
 """Rows of a chunk below which products would slow down, however wide the code."""
@@ -63,7 +66,7 @@ def encode(
         Components to compute, in this order; None for all.
     """
     if estimator.sparse_output:
-        return _encode_csr(estimator, X, features)
+        return encode_csr(estimator, X, features)
     n_components = estimator.n_components_ if features is None else len(features)
     result = _empty_like(X, (len(X), n_components))
     for rows, block in _iter_dense_codes(estimator, X, features):
@@ -71,7 +74,7 @@ def encode(
     return result
 
 
-def _encode_csr(estimator: "BaseSAE", X: Rows, features: Integers | None) -> sparse.csr_array:
+def encode_csr(estimator: "BaseSAE", X: Rows, features: Integers | None = None) -> sparse.csr_array:
     """Codes of all rows as CSR, from the active sets of chunks."""
     values, columns = _Growing(_sparse_dtype(X)), _Growing(np.int32)
     counts = [np.zeros(1, dtype=np.int64)]
@@ -258,7 +261,20 @@ def _empty_like(data: Rows | sparse.csr_array, shape: tuple[int, ...]) -> Data:
 
 
 def _store(result: Data, rows: slice, block: Tensor) -> None:
-    """Write a block of rows from the device into the result."""
+    """Write a block of rows from the device into the result.
+
+    Raises
+    ------
+    ValueError
+        If a value is too large for float16.
+    """
+    if str(result.dtype) in {"float16", "torch.float16"} and block.numel():
+        largest = float(block.abs().max())
+        if largest > FLOAT16_MAX:
+            raise ValueError(
+                f"Results of up to {largest:.3g} do not fit into float16, the dtype of the input, "
+                f"which ends at {FLOAT16_MAX:,.0f}; give it as float32."
+            )
     if isinstance(result, Tensor):
         result[rows] = block.to(result.device, result.dtype)
     else:

@@ -24,7 +24,22 @@ from sklearn_aensae.training.checkpoint import attached
 if TYPE_CHECKING:
     from sklearn_aensae.estimators._base import BaseSAE
 
-__all__ = ["calibrate", "draw_seed", "fit", "needs_calibration", "opened", "partial_fit", "polish"]
+__all__ = [
+    "calibrate",
+    "draw_seed",
+    "fit",
+    "needs_calibration",
+    "opened",
+    "partial_fit",
+    "polish",
+    "report_failure",
+]
+
+LEAST_VARIANCE = -10.0
+"""Explained variance below which a training counts as failed, and not only as too short."""
+
+MISSED = 1.25
+"""Factor by which L0 may miss its target as training ends."""
 
 
 def fit(estimator: "BaseSAE", X: Any, y: Any) -> None:
@@ -52,6 +67,7 @@ def fit(estimator: "BaseSAE", X: Any, y: Any) -> None:
     if saved is not None and not estimator.net_.interrupted_:
         saved.write(estimator.net_, finished=True)
     _report_interruption(estimator)
+    report_failure(estimator)
 
 
 def partial_fit(estimator: "BaseSAE", X: Any, y: Any) -> None:
@@ -69,8 +85,8 @@ def partial_fit(estimator: "BaseSAE", X: Any, y: Any) -> None:
     steps_left = _steps_left(estimator)
     if steps_left is not None and steps_left <= 0:
         warn(
-            f"partial_fit learns nothing more: it has taken all max_steps={estimator.max_steps} "
-            "steps.",
+            f"partial_fit learns nothing more: all max_steps={estimator.max_steps} steps have "
+            "been taken, those of fit included. Set max_steps to more, or to None.",
         )
         return
     try:
@@ -171,4 +187,25 @@ def _report_interruption(estimator: "BaseSAE") -> None:
             f"Training was interrupted after {estimator.n_steps_} steps; the estimator holds what "
             "it has learned so far.",
             TrainingInterruptedWarning,
+        )
+
+
+def report_failure(estimator: "BaseSAE", name: str = "") -> None:
+    """Warn if a whole training has led nowhere, or not to the `target_l0`."""
+    if estimator.net_.interrupted_:
+        return
+    variance = estimator.history_["explained_variance"][-1]
+    if variance < LEAST_VARIANCE:
+        warn(
+            f"{name}The reconstructions are worse than the mean of X: explained variance is "
+            f"{variance:.3g} after {estimator.n_steps_} steps. Most likely learning_rate="
+            f"{estimator.learning_rate} is too large.",
+        )
+    control = estimator.net_.criterion_.control
+    ratio = 1.0 if control is None else control.ratio()
+    if control is not None and not 1 / MISSED < ratio < MISSED:
+        warn(
+            f"{name}target_l0={control.target} was missed: {ratio * control.target:.3g} "
+            f"components were active per row as training ended, after {estimator.n_steps_} steps. "
+            f"Train longer, or begin nearer to lambda_1={estimator.lambda_1_:.3g}.",
         )

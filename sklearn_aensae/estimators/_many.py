@@ -15,6 +15,7 @@ from sklearn_aensae.estimators._fitting import (
     needs_calibration,
     opened,
     polish,
+    report_failure,
 )
 from sklearn_aensae.estimators._many_validation import (
     check_sources,
@@ -142,5 +143,8 @@ def _report(lockstep: Lockstep, saes: Sequence[BaseSAE]) -> None:
             "they have learned so far.",
             TrainingInterruptedWarning,
         )
+    for i, sae in enumerate(saes):
+        if i not in lockstep.errors_:
+            report_failure(sae, f"estimators[{i}] of {len(saes)}: ")
     for i, error in sorted(lockstep.errors_.items()):
         raise DivergenceError(f"estimators[{i}] of {len(saes)}: {error}") from error

@@ -13,6 +13,7 @@ from sklearn_aensae.modules.activations import Activation, ReLU
 from sklearn_aensae.objective import Term
 from sklearn_aensae.params import AtLeast, Length, OneOf, Where
 from sklearn_aensae.training import L0Control, PenaltyControl, PenaltyWarmUp, Resampling
+from sklearn_aensae.training.schedules import warm_up_share
 
 __all__ = ["PenalisedSAE"]
 
@@ -75,5 +76,10 @@ class PenalisedSAE(RevivingSAE):
     def _write_fitted(self) -> None:
         super()._write_fitted()
         control = self.net_.criterion_.control
-        trained = float(self._trained_with["lambda_1"])
-        self.lambda_1_ = trained if control is None else float(control.strength())
+        strength = self._trained_with["lambda_1"] if control is None else control.strength()
+        self.lambda_1_ = self._risen_share() * float(strength)
+
+    def _risen_share(self) -> float:
+        """Share of their strengths that penalties had in the last step: 1, after the warm-up."""
+        n_steps = self._plan.steps(self._trained_with["lambda_warmup"])
+        return warm_up_share(max(0, self.net_.n_steps_ - 1), n_steps)

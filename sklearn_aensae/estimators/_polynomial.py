@@ -11,8 +11,10 @@ from scipy import sparse
 from sklearn.utils.validation import check_is_fitted
 
 from sklearn_aensae.estimators._base import BaseSAE
+from sklearn_aensae.estimators._coding import encode_csr
 from sklearn_aensae.estimators._fitted import to_array
 from sklearn_aensae.estimators._plan import Plan
+from sklearn_aensae.estimators._validation import validate_rows
 from sklearn_aensae.modules.decoders import PolynomialDecoder
 from sklearn_aensae.params import AtLeast, OneOf, Where
 
@@ -124,7 +126,7 @@ class PolynomialSAE(BaseSAE):
             raise ValueError("top_interactions needs order=2 or 3; with order=1 there are none.")
         if not AtLeast(1).accepts(n):
             raise ValueError(f"n must be an int >= 1; got {n!r}.")
-        meetings = None if X is None else _Meetings(sparse.csr_array(self.transform(X)))
+        meetings = None if X is None else _Meetings(self._sparse_codes(X))
         alive = np.flatnonzero(self.feature_density_)
         pairs, strengths = np.empty((0, 2), dtype=np.int64), np.empty(0)
         for position, i in enumerate(alive):
@@ -137,6 +139,11 @@ class PolynomialSAE(BaseSAE):
             best = np.argsort(-strengths, kind="stable")[:n]
             pairs, strengths = pairs[best], strengths[best]
         return pairs, strengths
+
+    def _sparse_codes(self, X: Any) -> sparse.csr_array:
+        """Codes as CSR, whatever the user wants of `transform`."""
+        codes: sparse.csr_array = encode_csr(self, validate_rows(self, X))
+        return codes
 
 
 class _Meetings:

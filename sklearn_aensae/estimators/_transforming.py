@@ -103,8 +103,8 @@ class TransformingMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
     def reconstruct(self, X: Any) -> Data:
         """Encode and decode rows, each in its own scale.
 
-        This is `inverse_transform(transform(X))`, without keeping the codes and, with
-        `input_scaling="sample_norm"`, without losing the norms.
+        This is `inverse_transform(transform(X))`, without keeping the codes, and with what they do
+        not hold: norms with `input_scaling="sample_norm"`, the `skip` of a :class:`Transcoder`.
 
         Parameters
         ----------

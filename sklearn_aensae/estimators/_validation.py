@@ -95,7 +95,7 @@ def validate_codes(codes: Any, n_components: int) -> "Data | sparse.csr_array":
         If they are not a finite matrix with `n_components` columns.
     """
     if isinstance(codes, Tensor):
-        _check_tensor(codes, "codes")
+        codes = as_float(codes, "codes")
     else:
         codes = check_array(codes, accept_sparse="csr", dtype=FLOATS, input_name="codes")
         codes = sparse.csr_array(codes) if sparse.issparse(codes) else codes

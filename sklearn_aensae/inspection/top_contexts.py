@@ -1,5 +1,6 @@
 """Where a feature fires most strongly, in the words around it."""
 
+from numbers import Integral
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -31,7 +32,7 @@ def top_contexts(
 
     Parameters
     ----------
-    codes : ndarray or CSR/CSC array of shape (n_tokens, n_components)
+    codes : ndarray, data frame or CSR/CSC array of shape (n_tokens, n_components)
         Codes of all tokens. CSC is fastest for many features.
     tokens : structured ndarray of shape (n_tokens,)
         The table that `LLMActivationTransformer.return_tokens` gives for the same texts.
@@ -49,7 +50,7 @@ def top_contexts(
 
     Raises
     ------
-    ValueError
+    ValueError, TypeError
         If codes and tokens have different lengths, or there is no such feature.
 
     Examples
@@ -60,6 +61,10 @@ def top_contexts(
     >>> top_contexts(np.array([[0.0], [2.0], [0.0]]), tokens, 0)
     [Context(code=2.0, before='x', token=' =', after=' 1', row=1)]
     """
+    # A data frame, say, that `set_output` asked for.
+    codes = codes if sparse.issparse(codes) else np.asarray(codes)
+    if not isinstance(feature, Integral):
+        raise TypeError(f"feature must be the index of one component; got {feature!r}.")
     if codes.shape[0] != len(tokens):
         raise ValueError(f"codes has {codes.shape[0]} rows, but tokens has {len(tokens)}.")
     if not 0 <= feature < codes.shape[1]:

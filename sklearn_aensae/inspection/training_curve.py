@@ -26,6 +26,8 @@ class TrainingCurveDisplay:
     ----------
     ax_ : matplotlib Axes
         Where the curves were drawn.
+    figure_ : matplotlib Figure
+        The figure around it.
     lines_ : list of matplotlib Line2D
         The curves.
 
@@ -99,6 +101,7 @@ class TrainingCurveDisplay:
             This object.
         """
         self.ax_ = axes_or_new(ax)
+        self.figure_ = self.ax_.figure
         self.lines_ = [
             self.ax_.plot(self.steps, values, label=name)[0] for name, values in self.curves.items()
         ]

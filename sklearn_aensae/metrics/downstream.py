@@ -9,8 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.base import clone
+from sklearn.utils import get_tags
 from tqdm.auto import tqdm
 
+from sklearn_aensae._warnings import warn
 from sklearn_aensae.llm import LLMActivationTransformer
 from sklearn_aensae.llm.extraction import extract
 from sklearn_aensae.llm.loading import LanguageModel
@@ -105,6 +107,11 @@ def loss_recovered(
         An option is not allowed, `layer` is missing, the model gives no next-token logits, there
         is no token to predict, or a reconstruction has another shape than what it reconstructs.
 
+    Warns
+    -----
+    UserWarning
+        If the estimator is trained on targets, as a :class:`~sklearn_aensae.Transcoder` is.
+
     Notes
     -----
     The sums run in float64 over all predicted tokens, so that the result does not depend on how
@@ -124,6 +131,11 @@ def loss_recovered(
     True
     """
     chosen = _options(model, layer, options)
+    if _predicts_other_rows(estimator):
+        warn(
+            f"{type(estimator).__name__} is trained to predict targets, and here they take the "
+            "place of its inputs: the result is of use only if both are of the same layer."
+        )
     texts = check_texts(texts)
     causal = language_model(chosen, with_head=True)
     if causal.network.get_output_embeddings() is None:
@@ -148,6 +160,11 @@ def _reconstruct(estimator: Any, rows: Floats) -> Any:
     if hasattr(estimator, "reconstruct"):
         return estimator.reconstruct(rows)
     return estimator.inverse_transform(estimator.transform(rows))
+
+
+def _predicts_other_rows(estimator: Any) -> bool:
+    """Whether what an estimator reconstructs is not what it is given."""
+    return hasattr(estimator, "__sklearn_tags__") and get_tags(estimator).target_tags.required
 
 
 def _options(model: Any, layer: int | None, options: dict[str, Any]) -> LLMActivationTransformer:

@@ -35,6 +35,8 @@ def geometric_median(x: Tensor, n_iterations: int = 100, tol: float = 1e-6) -> T
     for _ in range(n_iterations):
         distances = torch.linalg.vector_norm(x - median, dim=1)
         scale = distances.mean()
+        if scale == 0:
+            break
         # A guess that hits a data point would divide by zero; duplicated rows are common.
         weights = 1 / distances.clamp(min=float(scale) * 1e-6 + torch.finfo(x.dtype).tiny)
         step = (weights @ x) / weights.sum() - median

@@ -72,9 +72,9 @@ class ArraySource(Source):
 
     def split(self, fraction: float, seed: int) -> tuple["ArraySource", "ArraySource | None"]:
         """Part of the rows and the rest, a random `fraction` of them (None if that is 0)."""
-        n_rest = round(self.n_rows * fraction)
-        if not n_rest:
+        if not fraction:
             return self, None
+        n_rest = max(1, round(self.n_rows * fraction))
         if n_rest == self.n_rows:
             raise ValueError(
                 f"validation_fraction={fraction} leaves no row to train on; X has {n_rest}."

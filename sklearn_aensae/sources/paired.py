@@ -95,6 +95,8 @@ class PairStream(Stream):
                 f"y: block {number} has {y.shape[1]} columns; expected "
                 f"{self.n_targets or 'at least 1'}."
             )
+        # The common type of integers and a narrow float would be the narrow float.
+        x, y = (part if part.is_floating_point() else part.double() for part in (x, y))
         return torch.cat([x, y], 1)
 
 

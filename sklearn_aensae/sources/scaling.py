@@ -14,6 +14,9 @@ __all__ = ["SCALINGS", "InputScaling"]
 
 SCALINGS = (None, "mean_norm", "sample_norm", "whiten")
 
+LEAST_SHARE = 1e-6
+"""Share of the mean norm below which a row is not brought to norm, but scaled as that of a mean."""
+
 
 @dataclass(frozen=True)
 class InputScaling:
@@ -90,11 +93,11 @@ class InputScaling:
         """Return the factor of each row, shape (batch, 1), or the one factor of all."""
         if self.mode != "sample_norm":
             return self.factor
-        if self.view_sizes:
-            x = self._balance_(x.clone())
-        norms = torch.linalg.vector_norm(x, dim=1, keepdim=True)
-        factors: Tensor = math.sqrt(x.shape[1]) / norms.clamp(min=1e-6)
-        return factors
+        # Of the order of 1 first: squares of large numbers overflow, those of small ones vanish.
+        x = self._balance_(x * self.factor)
+        shares = torch.linalg.vector_norm(x, dim=1, keepdim=True) / math.sqrt(x.shape[1])
+        # Rows next to 0 have no norm to speak of, but their targets do.
+        return self.factor / torch.where(shares > LEAST_SHARE, shares, 1.0)
 
     def prepare_(self, rows: Tensor, n_targets: int) -> tuple[Tensor, Tensor]:
         """Scale inputs and what is to be reconstructed of each, in the same memory if that can be.

@@ -1,6 +1,7 @@
 """Matrices on disk, or in several parts, seen as one: read and checked a block at a time."""
 
 import mmap
+import re
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -43,6 +44,8 @@ class NpyFile:
             array = np.load(path, mmap_mode="r", allow_pickle=False)
         except (ValueError, OSError, EOFError) as error:
             raise ValueError(f"{title}: {path} cannot be read as a .npy matrix: {error}") from error
+        if not isinstance(array, np.ndarray):
+            raise ValueError(f"{title}: {path} is an archive; expected one matrix in a .npy file.")
         return cls(path, array.shape, array.dtype)
 
     def __getitem__(self, rows: slice) -> Array:
@@ -94,10 +97,10 @@ class Shards:
 
     @classmethod
     def open(cls, path: Path, title: str = "X") -> "Shards":
-        """Matrices of a folder of .npy files, in the order of their names, or of one file."""
+        """Matrices of a folder of .npy files, 2.npy before 10.npy, or of one file."""
         if not path.exists():
             raise FileNotFoundError(f"{title} is the path {path}, which does not exist.")
-        files = sorted(path.glob("*.npy")) if path.is_dir() else [path]
+        files = sorted(path.glob("*.npy"), key=_in_order) if path.is_dir() else [path]
         if not files:
             raise ValueError(f"{title} is the folder {path}, which holds no .npy file.")
         return cls([NpyFile.open(file, title) for file in files], [f.name for f in files], title)
@@ -187,3 +190,9 @@ def _check_finite(part: Array, title: str, name: str, start: int) -> None:
     if not finite:
         row = start + int(np.flatnonzero(~np.isfinite(part).all(axis=1))[0])
         raise ValueError(f"Input {title} contains NaN or infinity, first in row {row} of {name}.")
+
+
+def _in_order(path: Path) -> list[Any]:
+    """Sort names by their letters, and by the numbers in them as numbers."""
+    parts = re.split(r"(\d+)", path.name)
+    return [*(int(part) if i % 2 else part for i, part in enumerate(parts)), path.name]

@@ -66,14 +66,16 @@ class Stream:
             while self._ahead:
                 yield self._ahead.popleft()
             yield from started
-        elif iter(self._blocks) is self._blocks:
-            raise ValueError(
-                f"X is an iterator and has given all of its {self._n_rows} rows, but max_steps "
-                "needs more. Lower max_steps, or give an iterable that can start again, such as a "
-                "folder of shards or an object whose __iter__ returns a new generator."
-            )
         else:
-            yield from self._check(iter(self._blocks))
+            blocks, n_rows = iter(self._blocks), self._n_rows
+            if blocks is not self._blocks:
+                yield from self._check(blocks)
+            if self._n_rows == n_rows:
+                raise ValueError(
+                    f"X is an iterator and has given all of its {self._n_rows} rows, but max_steps "
+                    "needs more. Lower max_steps, or give an iterable that can start again, such "
+                    "as a folder of shards or an object whose __iter__ returns a new generator."
+                )
 
     def _check(self, blocks: Iterator[Any]) -> Iterator[Tensor]:
         """Blocks as tensors of their own, as whoever yields them may fill the same array again."""
@@ -92,7 +94,9 @@ class Stream:
                 yield checked
 
     def _read(self, block: Any, number: int) -> Tensor:
-        """Copy a block into a tensor."""
+        """Copy a block into a tensor; a DataLoader over a TensorDataset gives lists of one."""
+        if isinstance(block, list | tuple) and len(block) == 1 and np.ndim(block[0]) == 2:
+            block = block[0]
         return as_matrix(block, number)
 
 

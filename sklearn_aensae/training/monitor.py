@@ -2,6 +2,8 @@
 
 import math
 import time
+from collections.abc import Iterator
+from itertools import chain
 from typing import Any
 
 import torch
@@ -13,6 +15,15 @@ from sklearn_aensae.exceptions import DivergenceError
 from sklearn_aensae.training.interval import Interval, Summary
 
 __all__ = ["Monitor"]
+
+
+LOGGED = frozenset(
+    {
+        "dead_share", "epoch", "explained_variance", "l0", "lambda_1", "learning_rate", "loss",
+        "rows_per_second", "sparse_share", "step",
+    }
+)  # fmt: skip
+"""Columns of the history that are not terms of the loss."""
 
 
 class Monitor(Callback):
@@ -91,8 +102,8 @@ class Monitor(Callback):
         # Those before are let go of, their memory is not.
         old = self.kept_.pop(0)[1] if len(self.kept_) == 2 else {}
         weights = {
-            name: old[name].copy_(p.detach()) if name in old else p.detach().clone()
-            for name, p in net.module_.named_parameters()
+            name: old[name].copy_(state) if name in old else state.clone()
+            for name, state in _learned(net)
         }
         self.kept_.append((net.n_steps_, weights))
 
@@ -135,8 +146,8 @@ class Monitor(Callback):
         good = (kept for kept in reversed(self.kept_) if kept[0] + 1 < bad_step)
         step, weights = next(good, self.kept_[0])
         with torch.no_grad():
-            for name, parameter in net.module_.named_parameters():
-                parameter.copy_(weights[name])
+            for name, state in _learned(net):
+                state.copy_(weights[name])
         net.n_steps_ = step
         self._close()
         rate = net.optimizer_.param_groups[0]["lr"]
@@ -146,3 +157,14 @@ class Monitor(Callback):
             "or X has values too large for dtype or for input_scaling=None. The estimator keeps "
             f"the weights of step {step}."
         )
+
+
+def _learned(net: Any) -> Iterator[tuple[str, Tensor]]:
+    """Yield what a step changes: weights, thresholds and what penalties have adapted to.
+
+    Who fired when is not among it: that is counted, and cannot become infinite.
+    """
+    for part, of in (("module", net.module_), ("objective", net.criterion_)):
+        for name, state in chain(of.named_parameters(), of.named_buffers()):
+            if not name.startswith("tracker."):
+                yield f"{part}.{name}", state.detach()

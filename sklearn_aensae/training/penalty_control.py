@@ -75,6 +75,10 @@ class L0Control(nn.Module):
         """Present strength, as a 0-d tensor."""
         return self.first_strength * self.log_factor.exp()
 
+    def ratio(self) -> float:
+        """Present L0 as a share of the target; reads the device."""
+        return math.exp(float(self.error))
+
     @torch.no_grad()
     def update_(self, l0: Tensor, step: int, speed: float, is_rising: bool) -> None:
         """Take in a batch and move the strength.

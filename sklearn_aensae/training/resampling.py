@@ -28,9 +28,9 @@ class Resampling(Callback):
     Inputs are drawn among the last rows, without replacement, with probabilities proportional to
     the square of their loss :math:`\lVert x - \hat x \rVert^2`. The atom becomes the direction u
     of :math:`x - b`, the encoder row :math:`0.2 u` times the mean norm of the live rows (of all,
-    if none is alive), its bias 0, and the optimiser's moments of all that 0: so the component
-    fires on its input. Dead means silent for the tracker's whole window; if more are dead than
-    there are inputs to start from, the rest stay dead.
+    if none is alive), its bias such that pre-codes are that row times x - b, and the optimiser's
+    moments of all that 0: so the component fires on its input. Dead means silent for the tracker's
+    whole window; if more are dead than there are inputs to start from, the rest stay dead.
 
     Parameters
     ----------
@@ -81,8 +81,8 @@ class Resampling(Callback):
         if not len(dead):
             return
         losses = squared_errors(module, pool)
-        inputs = torch.cat(pool) - module.offset
-        # An input at the offset itself has no direction.
+        inputs = torch.cat(pool) - module.decoder.bias
+        # An input at the bias itself has no direction.
         losses *= inputs.any(1)
         rng = np.random.default_rng((self.seed, net.n_steps_))
         chosen = draw(losses.double().cpu().numpy(), len(dead), rng)
@@ -140,7 +140,7 @@ def restart_(
     dead : integer Tensor of shape (n,)
         Components.
     inputs : Tensor of shape (n, n_features)
-        Their inputs less the encoder's offset, none of them 0.
+        Their inputs less the decoder's bias, none of them 0.
     """
     encoder, tracker, atoms = module.encoder, module.tracker, module.decoder.get_parameter("atoms")
     alive = tracker.samples_since_fired < tracker.window
@@ -149,8 +149,10 @@ def restart_(
     kept = torch.where(alive.any(), alive, torch.ones_like(alive)).to(norms)
     norm = (norms @ kept) / kept.sum()
     directions = inputs / torch.linalg.vector_norm(inputs, dim=1, keepdim=True)
-    encoder.weight.index_copy_(0, dead, SHRINKAGE * norm * directions)
-    encoder.bias.index_fill_(0, dead, 0)
+    weight = SHRINKAGE * norm * directions
+    encoder.weight.index_copy_(0, dead, weight)
+    # Pre-codes are W(x - b), whether or not the encoder subtracts b.
+    encoder.bias.index_copy_(0, dead, weight @ (module.offset - module.decoder.bias))
     atoms.index_copy_(0, dead, directions)
     module.activation.reset_(dead)
     tracker.samples_since_fired.index_fill_(0, dead, 0)

@@ -101,6 +101,14 @@ def test_top_interactions_are_the_largest_of_all():
     assert not (sae.top_interactions(10**6)[0] == found[0, 0]).any()
 
 
+def test_top_interactions_over_half_precision():
+    sae = quick(PolySAE, max_epochs=10).fit(X)
+    found, strengths = sae.top_interactions(5, X.astype(np.float16))
+    _, expected = sae.top_interactions(5, X)
+    assert found.shape == (5, 2)
+    np.testing.assert_allclose(strengths, expected, rtol=1e-2)
+
+
 @pytest.mark.parametrize(
     ("params", "message"),
     [

@@ -10,6 +10,9 @@ from sklearn_aensae import L1SAE, ElasticNetSAE, PAnnealingSAE, _devices, all_sa
 from sklearn_aensae.datasets import make_spiked_dictionary
 from sklearn_aensae.testing import count_host_reads
 
+# Most fits here are a dozen steps long, which is too short for any target.
+pytestmark = pytest.mark.filterwarnings("ignore:target_l0=.* was missed")
+
 PENALISED = [cls for _, cls in all_saes() if "lambda_1" in cls.__dataclass_fields__]
 X = make_data()
 
@@ -152,3 +155,17 @@ def test_bad_targets_are_refused(cls, params, message):
 def test_double_precision():
     sae = quick(L1SAE, target_l0=3, dtype="float64").fit(X)
     assert sae.net_.criterion_.control.log_factor.dtype == torch.float64
+
+
+def test_a_target_that_is_missed_is_not_passed_over():
+    with pytest.warns(UserWarning, match=r"target_l0=3 was missed: .* after 2 steps. Train longer"):
+        quick(L1SAE, target_l0=3, max_steps=2).fit(X)
+
+
+@pytest.mark.parametrize("target", [None, 3])
+def test_a_warm_up_that_has_not_ended_counts(target):
+    sae = quick(ElasticNetSAE, lambda_1=0.1, lambda_2=0.2, lambda_warmup=999, max_steps=9)
+    sae.set_params(target_l0=target).fit(X)
+    terms = sae.net_.criterion_.terms
+    assert sae.lambda_1_ == pytest.approx(float(terms["l1"].weight), rel=0.2 if target else 1e-6)
+    assert sae._ridge() == pytest.approx(0.009 * 0.2)

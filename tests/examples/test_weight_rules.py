@@ -37,6 +37,7 @@ def test_ours_are_the_defaults_and_each_rule_is_another():
     assert all(AdaptiveElasticNetSAE(**rule) for rule in rules.RULES.values())
 
 
+@pytest.mark.filterwarnings("ignore:target_l0=.* was missed")
 def test_a_run_is_measured_on_held_out_rows():
     whole = problems.tree(BUDGET)
     problem = study.prepared(whole, 40)
@@ -51,6 +52,7 @@ def test_a_run_is_measured_on_held_out_rows():
     assert problem.activations is None
 
 
+@pytest.mark.filterwarnings("ignore:target_l0=.* was missed")
 def test_the_whole_way_and_a_study_that_goes_on(tmp_path, monkeypatch, capsys):
     file, text = tmp_path / "found.json", tmp_path / "page.md"
     names = ["ranking", "provenance", *problems.PROBLEMS]

@@ -2,6 +2,8 @@
 
 import matplotlib as mpl
 import numpy as np
+import pandas as pd
+import polars as pl
 import pytest
 from helpers import make_data, quick
 from scipy import sparse
@@ -60,7 +62,9 @@ def test_displays_say_what_to_install(monkeypatch):
         FeatureDensityDisplay(np.array([0.5])).plot()
 
 
-@pytest.mark.parametrize("convert", [np.asarray, sparse.csr_array, sparse.csc_array])
+@pytest.mark.parametrize(
+    "convert", [np.asarray, sparse.csr_array, sparse.csc_array, pd.DataFrame, pl.DataFrame]
+)
 def test_top_contexts(convert):
     words = ["a", " b", " c", "d", " e", " f", " g"]
     tokens = np.array(
@@ -79,6 +83,8 @@ def test_top_contexts(convert):
     assert top_contexts(convert(codes), tokens, 0) == []
     with pytest.raises(ValueError, match=r"feature must be in \[0, 3\); got 3"):
         top_contexts(convert(codes), tokens, 3)
+    with pytest.raises(TypeError, match=r"feature must be the index .* got \[0, 1\]"):
+        top_contexts(convert(codes), tokens, [0, 1])
     with pytest.raises(ValueError, match="codes has 6 rows, but tokens has 7"):
         top_contexts(convert(codes[:6]), tokens, 0)
 

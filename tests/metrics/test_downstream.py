@@ -13,6 +13,7 @@ from sklearn.decomposition import PCA, TruncatedSVD
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from sklearn_aensae import Transcoder
 from sklearn_aensae.llm import LLMActivationTransformer
 from sklearn_aensae.metrics.downstream import LossRecovered, loss_recovered
 
@@ -230,3 +231,10 @@ def test_texts_that_predict_nothing(activations, texts, message):
 def test_verbose_shows_progress(activations, capsys):
     loss_recovered(activations, Identity(), TEXTS, verbose=True)
     assert f"{len(TEXTS)}/{len(TEXTS)}" in capsys.readouterr().err
+
+
+def test_what_is_trained_on_targets_is_warned_of(activations):
+    X = activations.transform(TEXTS)
+    sae = Transcoder(8, k=2, max_epochs=1, random_state=0).fit(X, X)
+    with pytest.warns(UserWarning, match="Transcoder is trained to predict targets"):
+        loss_recovered(activations, sae, TEXTS)

@@ -66,6 +66,17 @@ def test_passes_over_failed_fits():
     assert best_explained_variance_at_l0(3)(results) == 2
     with pytest.warns(UserWarning, match="the sparsest, with 2, is taken"):
         assert best_explained_variance_at_l0(1)(results) == 1
+    # Without the explained variance, an L0 that is low enough says nothing.
+    with pytest.warns(UserWarning, match="the sparsest, with 9, is taken"):
+        assert (
+            best_explained_variance_at_l0(3)(
+                {
+                    "mean_test_explained_variance": np.array([0.9, np.nan]),
+                    "mean_test_neg_l0": np.array([-9.0, -2.0]),
+                }
+            )
+            == 0
+        )
     failed = {name: scores[:1] for name, scores in results.items()}
     with pytest.raises(ValueError, match="fit failed"):
         best_explained_variance_at_l0(1)(failed)

@@ -80,8 +80,9 @@ def test_geometric_median_of_known_points():
     torch.testing.assert_close(geometric_median(square), torch.tensor([1.0, 1.0]))
 
 
-def test_constant_data_can_start():
-    module = make_module(init="data", sample=torch.ones(10, 5, dtype=torch.float64))
+@pytest.mark.parametrize("init", ["data", "data_median"])
+def test_constant_data_can_start(init):
+    module = make_module(init=init, sample=torch.ones(10, 5, dtype=torch.float64))
     assert all(bool(p.isfinite().all()) for p in module.parameters())
 
 

@@ -23,6 +23,23 @@ def test_sample_norm():
     assert scaling.factor == pytest.approx(2 / np.linalg.norm(X, axis=1).mean())
 
 
+@pytest.mark.parametrize("unit", [1e-30, 1e-9, 1e20])
+def test_the_unit_of_the_data_does_not_matter(unit):
+    rows = torch.tensor(X * unit, dtype=torch.float32)
+    scaled = InputScaling.fit("sample_norm", rows).scale(rows)
+    expected = X * 2 / np.linalg.norm(X, axis=1, keepdims=True)
+    np.testing.assert_allclose(scaled, expected, rtol=1e-5)
+
+
+def test_targets_of_rows_of_zeros_are_those_of_a_mean_row():
+    rows = torch.tensor(np.hstack([X, np.ones((50, 1))]))
+    rows[:2, :4] = 0
+    scaling = InputScaling.fit("sample_norm", rows, n_targets=1)
+    x, targets = scaling.prepare_(rows.clone(), 1)
+    assert not x[:2].any()
+    np.testing.assert_allclose(targets[:2], scaling.factor * scaling.target_factor)
+
+
 @pytest.mark.parametrize("mode", [None, "mean_norm", "sample_norm"])
 def test_rows_of_zeros(mode):
     zeros = torch.zeros(3, 4)

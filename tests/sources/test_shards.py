@@ -26,6 +26,19 @@ def test_slices_over_the_boundaries(tmp_path):
     assert [len(part) for part in shards.parts(10, 50)] == [10, 25, 5]
 
 
+def test_numbers_in_names_count_as_numbers(tmp_path):
+    write(tmp_path, **{f"part-{i}": X[i : i + 1] for i in range(12)})
+    shards = Shards.open(tmp_path)
+    assert shards.names[1:3] == ["part-1.npy", "part-2.npy"]
+    np.testing.assert_array_equal(shards[:], X[:12])
+
+
+def test_an_archive_is_no_matrix(tmp_path):
+    np.savez(tmp_path / "all.npz", X=X)
+    with pytest.raises(ValueError, match=r"all\.npz is an archive; expected one matrix"):
+        Shards.open(tmp_path / "all.npz")
+
+
 def test_one_file_and_empty_shards_among_others(tmp_path):
     write(tmp_path, a=X[:0], b=X, c=X[:0])
     np.testing.assert_array_equal(Shards.open(tmp_path)[:], X)

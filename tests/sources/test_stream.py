@@ -133,6 +133,24 @@ def test_an_iterator_gives_one_pass_and_an_iterable_any_number():
         joined(once.batches(16, None))
 
 
+def test_an_iterable_that_cannot_start_again_is_noticed():
+    class Once:
+        def __init__(self):
+            self.blocks = generator()
+
+        def __iter__(self):
+            return self.blocks
+
+    once = source(Once())
+    np.testing.assert_array_equal(joined(once.batches(16, None)), X)
+    with pytest.raises(ValueError, match="has given all of its 100 rows, but max_steps needs more"):
+        joined(once.batches(16, None))
+
+
+def test_blocks_may_come_in_lists_of_one():
+    np.testing.assert_array_equal(joined(source(iter([[X[:60]], (X[60:],)])).batches(16, None)), X)
+
+
 @pytest.mark.parametrize("blocks", [[], [X[:0]], [np.empty((0, 3))] * 3])
 def test_streams_without_rows(blocks):
     with pytest.raises(ValueError, match="X is a stream without rows"):

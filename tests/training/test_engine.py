@@ -17,7 +17,14 @@ from skorch.callbacks import (
     LRScheduler,
 )
 
-from sklearn_aensae import L1SAE, TopKSAE, _devices
+from sklearn_aensae import (
+    L1SAE,
+    AdaptiveElasticNetSAE,
+    BatchTopKSAE,
+    MatryoshkaSAE,
+    TopKSAE,
+    _devices,
+)
 from sklearn_aensae.estimators._fitted import read_module
 from sklearn_aensae.exceptions import DivergenceError, TrainingInterruptedWarning
 from sklearn_aensae.testing import count_host_reads
@@ -204,6 +211,22 @@ def test_weights_kept_after_divergence_are_those_a_loss_has_approved(log_interva
     np.testing.assert_allclose(sae.components_, start.components_, rtol=1e-5)
 
 
+@pytest.mark.parametrize("cls", [AdaptiveElasticNetSAE, BatchTopKSAE, MatryoshkaSAE])
+def test_what_is_kept_after_divergence_is_more_than_weights(cls):
+    sae = quick(cls, optimizer="sgd", learning_rate=3e3, lr_warmup=0, max_steps=50)
+    with pytest.raises(DivergenceError, match="learning_rate is too large"):
+        sae.fit(X)
+    state = [*sae.net_.module_.buffers(), *sae.net_.criterion_.buffers()]
+    assert all(bool(one.isfinite().all()) for one in state)
+    assert np.isfinite(sae.transform(X)).all()
+    assert (sae.transform(X) > 0).any()
+
+
+def test_reconstructions_worse_than_the_mean_are_not_passed_over():
+    with pytest.warns(UserWarning, match=r"worse than the mean of X: .*learning_rate=1000"):
+        quick(TopKSAE, learning_rate=1e3, max_steps=20).fit(X)
+
+
 def test_the_last_update_is_checked_too():
     class PoisonAfter(Callback):
         def on_batch_end(self, net, **kwargs):
@@ -224,6 +247,22 @@ def test_divergence_when_training_goes_on():
     with pytest.raises(DivergenceError, match="keeps the weights of step 10"):
         sae.set_params(max_steps=20).partial_fit(X)
     np.testing.assert_array_equal(sae.components_, good)
+
+
+def test_partial_fit_says_why_it_does_nothing():
+    sae = quick(L1SAE, max_steps=10).fit(X)
+    with pytest.warns(UserWarning, match=r"all max_steps=10 steps .* fit included. Set max_steps"):
+        sae.partial_fit(X)
+    assert sae.set_params(max_steps=None).partial_fit(X).n_steps_ > 10
+
+
+def test_a_single_pass_has_dead_features():
+    # Who is dead is looked up every so many steps.
+    sae = quick(TopKSAE, 100, k=1, max_epochs=1, batch_size=1).fit(X)
+    assert sae.dead_window_ == len(X) // 4
+    assert sae.n_dead_ > 0
+    assert max(sae.history_["auxk"]) > 0
+    assert sae.set_params(dead_window=len(X)).fit(X).dead_window_ == len(X)
 
 
 def test_partial_fit_after_fit_goes_on_learning():

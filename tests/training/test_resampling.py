@@ -67,15 +67,18 @@ def test_dead_rows_start_again_and_nothing_else_changes(cls, around):
     for name in before:
         kept = alive if name in per_component else ...
         torch.testing.assert_close(after[name][kept], before[name][kept], rtol=0, atol=0)
-    for name in per_component - {"encoder.weight", "decoder.atoms"}:
-        # Biases, scales and all moments.
+    for name in per_component - {"encoder.weight", "encoder.bias", "decoder.atoms"}:
+        # Scales, other biases and all moments.
         assert not after[name][dead].any(), name
+    centre = after["decoder.bias"]
+    at_centre = after["encoder.weight"] @ (centre - module.offset.detach()) + after["encoder.bias"]
+    torch.testing.assert_close(at_centre[dead], torch.zeros(len(dead)))
     norms = before["encoder.weight"].norm(dim=1)
     expected = 0.2 * norms[alive].mean().expand(len(dead))
     torch.testing.assert_close(after["encoder.weight"][dead].norm(dim=1), expected)
     torch.testing.assert_close(after["decoder.atoms"][dead].norm(dim=1), torch.ones(len(dead)))
     # Each fires on an input of its own, as its direction is that of the input.
-    inputs = pool - module.offset.detach()
+    inputs = pool - centre
     directions = inputs / inputs.norm(dim=1, keepdim=True)
     cosines = after["decoder.atoms"][dead] @ directions.T
     torch.testing.assert_close(cosines.max(1).values, torch.ones(len(dead)))
@@ -83,6 +86,14 @@ def test_dead_rows_start_again_and_nothing_else_changes(cls, around):
     assert len(set(seeds.tolist())) == len(dead)
     codes = module.eval().encode(pool[seeds]).dense()
     assert bool((codes[range(len(dead)), dead] > 0).all())
+
+
+@pytest.mark.parametrize("cls", [L1SAE, DecoderNormL1SAE])
+def test_no_component_starts_again_at_the_mean(cls):
+    sae = make(cls, max_steps=9, dtype="float64").fit(X + 20)
+    mean = (X + 20).mean(0) / np.linalg.norm((X + 20).mean(0))
+    assert abs(sae.components_[list(KILLED)] @ mean).max() < 0.9
+    assert (sae.transform(X + 20)[:, list(KILLED)] > 0).mean() < 0.7
 
 
 def test_draws_are_in_proportion_to_the_squared_loss():

@@ -25,6 +25,8 @@ class FeatureDensityDisplay:
     ----------
     ax_ : matplotlib Axes
         Where the histogram was drawn.
+    figure_ : matplotlib Figure
+        The figure around it.
     counts_ : ndarray of shape (n_bins,)
         Number of features in each bin.
 
@@ -78,6 +80,7 @@ class FeatureDensityDisplay:
             This object.
         """
         self.ax_ = axes_or_new(ax)
+        self.figure_ = self.ax_.figure
         alive = np.log10(self.density[self.density > 0])
         silent = len(self.density) - len(alive)
         name = " ".join(filter(None, [label, f"({silent} silent)" if silent else None]))
