@@ -226,6 +226,18 @@ def test_the_page_says_what_holds(tmp_path):
     assert "<!-- begin verdict -->\nV\n<!-- end verdict -->" in file.read_text()
 
 
+def test_runs_are_held_against_each_other():
+    row, other = published.ROWS[:2]
+    runs = [
+        {"row": row.key, "seed": i, "EV": 0.5, "dead": 0.0, "L0": l0}
+        for i, l0 in enumerate([10.0, 10.4, 14.0])
+    ]
+    runs += [{"row": other.key, "seed": 0, "EV": 0.5, "dead": 0.0, "L0": 10.0}]
+    # 10 against 12.2, 10.4 against 12 and 14 against 10.2 all miss; without the last, both hold.
+    assert compare.among_ourselves(compare.compare(runs)) == (0, 3)
+    assert compare.among_ourselves(compare.compare(runs[:2] + runs[3:])) == (2, 0)
+
+
 def test_nothing_run_is_said(capsys, monkeypatch, tmp_path):
     words = ["x", "--rows", "nothing", "--output", str(tmp_path / "r.json"), "--commit", "abc"]
     monkeypatch.setattr(sys, "argv", words)
