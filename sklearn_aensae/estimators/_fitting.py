@@ -192,7 +192,7 @@ def _report_interruption(estimator: "BaseSAE") -> None:
 
 def report_failure(estimator: "BaseSAE", name: str = "") -> None:
     """Warn if a whole training has led nowhere, or not to the `target_l0`."""
-    if estimator.net_.interrupted_:
+    if estimator.net_.interrupted_ or not estimator.n_steps_:
         return
     variance = estimator.history_["explained_variance"][-1]
     if variance < LEAST_VARIANCE:

@@ -273,7 +273,19 @@ def render_several(result: dict[str, Any]) -> str:
         same = "yes" if fit["same"] else "no"
         rows.append([fit["data"], f"{fit['n_steps']:,}", *times, same])
     header = ["data", "steps", "s one by one", "s together", "faster by", "the same result"]
-    return table(header, rows)
+    return "\n\n".join([table(header, rows), _render_products(result["products"])])
+
+
+def _render_products(products: list[dict[str, Any]]) -> str:
+    """Milliseconds of pre-codes of all encoders, apart and joined."""
+    rows = []
+    for one in products:
+        apart, joined = one["seconds"]["one by one"], one["seconds"]["joined"]
+        faster = [a / j for a, j in zip(apart, joined, strict=True)]
+        size = f"{one['n_rows']:,} rows, {one['n_features']:,} to {one['n_components']:,}"
+        times = [spread([1e3 * s for s in way]) for way in (apart, joined)]
+        rows.append([size, *times, spread(faster, 2)])
+    return table(["pre-codes of all", "ms one by one", "ms joined", "faster by"], rows)
 
 
 PARTS: dict[str, Callable[[dict[str, Any]], str]] = {

@@ -210,12 +210,14 @@ def test_extraction():
 
 def test_several_at_once():
     sizes = {"n_features": 8, "n_components": 16, "batch_size": 64, "n_texts": 1}
-    result = run_several(600, **sizes, n_steps=6, n_repeats=1)
+    result = run_several(600, **sizes, n_steps=6, n_repeats=1, products=[(32, 8, 16)])
     kinds = ["array", "array, held-out scores", "file", "language model"]
     assert [fit["data"] for fit in result["fits"]] == kinds
     for fit in result["fits"]:
         assert fit["same"]
         assert all(len(seconds) == 1 and min(seconds) > 0 for seconds in fit["seconds"].values())
+    (products,) = result["products"]
+    assert all(len(seconds) == 29 for seconds in products["seconds"].values())
     check(result)
 
 

@@ -227,6 +227,14 @@ def test_reconstructions_worse_than_the_mean_are_not_passed_over():
         quick(TopKSAE, learning_rate=1e3, max_steps=20).fit(X)
 
 
+def test_a_callback_may_stop_before_the_first_step():
+    class Stop(Callback):
+        def on_batch_begin(self, net, **kwargs):
+            raise KeyboardInterrupt
+
+    assert quick(L1SAE, target_l0=3, callbacks=[Stop()]).fit(X).n_steps_ == 0
+
+
 def test_the_last_update_is_checked_too():
     class PoisonAfter(Callback):
         def on_batch_end(self, net, **kwargs):
