@@ -20,6 +20,7 @@ from .encoding import run_encoding
 from .exact import run_exact
 from .extraction import run_extraction
 from .growth import AXES, run_growth
+from .joined import run_joined
 from .memory import run_memory
 from .overhead import run_overhead
 from .problem import SETTINGS, Setting
@@ -57,6 +58,7 @@ def parse() -> argparse.Namespace:
     parts.add_parser("exact", parents=[common], help="1: exact codes, beside peers")
     parts.add_parser("extraction", parents=[common], help="1: a language model's activations")
     parts.add_parser("several", parents=[common], help="2: several fits from one pass")
+    parts.add_parser("joined", parents=[common], help="2: one product for several encoders")
     quality = parts.add_parser("quality", parents=[common], help="2: whole fits")
     quality.add_argument("--data", choices=DATA, default="synthetic")
     quality.add_argument("--steps", type=int, default=600)
@@ -80,6 +82,8 @@ def main() -> None:
     if args.part == "report":
         report(args)
         return
+    # Before the work, not after it: what is in the way is known now.
+    args.out.mkdir(parents=True, exist_ok=True)
     if args.part == "all":
         run_all(args)
         return
@@ -89,7 +93,6 @@ def main() -> None:
         print(json.dumps(measure(**json.loads(args.spec))))
         return
     result = RUNS[args.part](args)
-    args.out.mkdir(parents=True, exist_ok=True)
     path = args.out / f"{key(result)}.json"
     path.write_text(json.dumps(result, indent=1) + "\n")
     print(f"\n{key(result)}\n\n{render(result)}\n\n{path}", flush=True)
@@ -164,6 +167,11 @@ def several(args: argparse.Namespace) -> dict[str, Any]:
     return run_several()
 
 
+def joined(args: argparse.Namespace) -> dict[str, Any]:
+    """Multiply."""
+    return run_joined([(64, 16, 32)], n_repeats=2) if args.quick else run_joined()
+
+
 def growth(args: argparse.Namespace) -> dict[str, Any]:
     """Run all axes."""
     if args.quick:
@@ -181,6 +189,7 @@ RUNS = {
     "extraction": extraction,
     "quality": quality,
     "several": several,
+    "joined": joined,
     "growth": growth,
 }
 ALL = (
@@ -198,6 +207,7 @@ ALL = (
     "quality --data synthetic",
     "quality --data lm",
     "several",
+    "joined",
     "growth",
 )
 

@@ -273,19 +273,20 @@ def render_several(result: dict[str, Any]) -> str:
         same = "yes" if fit["same"] else "no"
         rows.append([fit["data"], f"{fit['n_steps']:,}", *times, same])
     header = ["data", "steps", "s one by one", "s together", "faster by", "the same result"]
-    return "\n\n".join([table(header, rows), _render_products(result["products"])])
+    return table(header, rows)
 
 
-def _render_products(products: list[dict[str, Any]]) -> str:
-    """Milliseconds of pre-codes of all encoders, apart and joined."""
+def render_joined(result: dict[str, Any]) -> str:
+    """Milliseconds of the pre-codes of all estimators, apart and joined."""
     rows = []
-    for one in products:
+    for one in result["products"]:
         apart, joined = one["seconds"]["one by one"], one["seconds"]["joined"]
         faster = [a / j for a, j in zip(apart, joined, strict=True)]
         size = f"{one['n_rows']:,} rows, {one['n_features']:,} to {one['n_components']:,}"
         times = [spread([1e3 * s for s in way]) for way in (apart, joined)]
         rows.append([size, *times, spread(faster, 2)])
-    return table(["pre-codes of all", "ms one by one", "ms joined", "faster by"], rows)
+    header = [f"pre-codes of {result['n_estimators']}", "ms one by one", "ms joined", "faster by"]
+    return table(header, rows)
 
 
 PARTS: dict[str, Callable[[dict[str, Any]], str]] = {
@@ -298,5 +299,6 @@ PARTS: dict[str, Callable[[dict[str, Any]], str]] = {
     "extraction": render_extraction,
     "quality": render_quality,
     "several": render_several,
+    "joined": render_joined,
     "growth": render_growth,
 }

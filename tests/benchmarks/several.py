@@ -2,20 +2,17 @@
 
 import tempfile
 import time
-from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV
 
 from sklearn_aensae import AdaptiveElasticNetSAE, LLMActivationTransformer, fit_many
 from sklearn_aensae.datasets import TINY_LM, load_stdlib_texts, make_sparse_codes
-from sklearn_aensae.kernels import Workspace, iter_pre_codes
 from sklearn_aensae.metrics import SCORERS
 
 from .machine import describe
@@ -23,9 +20,6 @@ from .machine import describe
 __all__ = ["run_several"]
 
 STRENGTHS = (0.002, 0.004, 0.008, 0.016)
-
-PRODUCTS = ((256, 256, 1_024), (1_024, 512, 1_024), (4_096, 512, 4_096))
-"""Rows of a batch, features and components of which products are joined: the paper's, ours, S."""
 
 
 def run_several(
@@ -37,7 +31,6 @@ def run_several(
     n_steps: int = 200,
     n_texts: int = 40,
     n_repeats: int = 3,
-    products: Sequence[tuple[int, int, int]] = PRODUCTS,
 ) -> dict[str, Any]:
     """Fit all strengths from an array, a file and a language model, together and one by one.
 
@@ -51,8 +44,6 @@ def run_several(
         Most texts of which the language model makes activations; they may end training earlier.
     n_repeats : int
         How often both ways take turns.
-    products : sequence of (int, int, int)
-        Rows, features and components of encoders' products that are measured joined and apart.
     """
     X, _, _ = make_sparse_codes(
         n_rows, n_features, n_components, n_active=16, dtype=np.float32, random_state=0
@@ -80,10 +71,7 @@ def run_several(
         "n_rows": n_rows, "n_features": n_features, "n_components": n_components,
         "batch_size": batch_size, "n_estimators": len(STRENGTHS),
     }  # fmt: skip
-    return {
-        "part": "several", "machine": describe(), "sizes": sizes, "fits": records,
-        "products": [compare_products(*one) for one in products],
-    }  # fmt: skip
+    return {"part": "several", "machine": describe(), "sizes": sizes, "fits": records}
 
 
 def compare(
@@ -123,30 +111,6 @@ def compare_search(sae: AdaptiveElasticNetSAE, X: np.ndarray, n_repeats: int) ->
         for name, values in scores.items()
     )
     return {"n_steps": sae.max_steps, "seconds": seconds, "same": same}
-
-
-@torch.no_grad()
-def compare_products(
-    n_rows: int, n_features: int, n_components: int, n_repeats: int = 30
-) -> dict[str, Any]:
-    """Seconds of the pre-codes of all estimators: a product each, and one of all encoders."""
-    generator = torch.Generator().manual_seed(0)
-    x = torch.randn(n_rows, n_features, generator=generator)
-    shape = (len(STRENGTHS), n_components, n_features)
-    weights, bias = torch.randn(shape, generator=generator), torch.zeros(shape[:2])
-    seconds: dict[str, list[float]] = {"joined": [], "one by one": []}
-    # An estimator has memory of its own for its steps.
-    apart, joined = [Workspace() for _ in STRENGTHS], Workspace()
-    for _ in range(n_repeats):
-        with clock(seconds["one by one"]):
-            for workspace, own, own_bias in zip(apart, weights, bias, strict=True):
-                with workspace.step():
-                    deque(iter_pre_codes(x, own, own_bias), maxlen=0)
-        with clock(seconds["joined"]), joined.step():
-            deque(iter_pre_codes(x, weights.flatten(0, 1), bias.flatten()), maxlen=0)
-    sizes = {"n_rows": n_rows, "n_features": n_features, "n_components": n_components}
-    # The first of each pays for its memory.
-    return {**sizes, "seconds": {way: found[1:] for way, found in seconds.items()}}
 
 
 def grid(sae: AdaptiveElasticNetSAE) -> list[AdaptiveElasticNetSAE]:

@@ -22,6 +22,7 @@ from .exact import run_exact
 from .extraction import run_extraction
 from .growth import exponent, run_growth
 from .interleave import Stepper, interleave
+from .joined import run_joined
 from .machine import memory
 from .memory import run_memory
 from .ours import AEN, ClippedTopK, SparseAEN, TopK
@@ -210,14 +211,19 @@ def test_extraction():
 
 def test_several_at_once():
     sizes = {"n_features": 8, "n_components": 16, "batch_size": 64, "n_texts": 1}
-    result = run_several(600, **sizes, n_steps=6, n_repeats=1, products=[(32, 8, 16)])
+    result = run_several(600, **sizes, n_steps=6, n_repeats=1)
     kinds = ["array", "array, held-out scores", "file", "language model"]
     assert [fit["data"] for fit in result["fits"]] == kinds
     for fit in result["fits"]:
         assert fit["same"]
         assert all(len(seconds) == 1 and min(seconds) > 0 for seconds in fit["seconds"].values())
-    (products,) = result["products"]
-    assert all(len(seconds) == 29 for seconds in products["seconds"].values())
+    check(result)
+
+
+def test_joined_products():
+    result = run_joined([(32, 8, 16)], n_repeats=2)
+    (product,) = result["products"]
+    assert all(len(times) == 2 and min(times) > 0 for times in product["seconds"].values())
     check(result)
 
 
