@@ -61,10 +61,10 @@ def _best_index(cv_results: Mapping[str, Any], max_l0: float) -> int:
     """Apply the rule of `best_explained_variance_at_l0`."""
     variance = _mean_score(cv_results, "explained_variance")
     mean_l0 = -_mean_score(cv_results, "neg_l0")
-    if np.isnan(mean_l0).all():
-        raise ValueError("Every candidate's fit failed: there is no L0 to choose by.")
     # A candidate of which one is missing has failed in some fold.
     mean_l0 = np.where(np.isnan(variance), np.nan, mean_l0)
+    if np.isnan(mean_l0).all():
+        raise ValueError("Every candidate's fit failed: there is no L0 to choose by.")
     if not np.any(mean_l0 <= max_l0):
         # Not an error: it would throw away the results of a search that may have taken hours.
         warn(

@@ -80,6 +80,8 @@ def test_passes_over_failed_fits():
     failed = {name: scores[:1] for name, scores in results.items()}
     with pytest.raises(ValueError, match="fit failed"):
         best_explained_variance_at_l0(1)(failed)
+    with pytest.raises(ValueError, match="fit failed"):
+        best_explained_variance_at_l0(1)(failed | {"mean_test_neg_l0": np.array([-1.0])})
 
 
 def test_asks_for_the_scores_it_needs():
