@@ -4,6 +4,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import fields
 from typing import Any
 
+import numpy as np
+
 from sklearn_aensae.estimators._base import BaseSAE
 from sklearn_aensae.params import validate_params
 from sklearn_aensae.sources import Source
@@ -78,11 +80,19 @@ def _check_same(i: int, sae: BaseSAE, first: BaseSAE) -> None:
     """Refuse parameters that need batches of one's own."""
     for name in SHARED:
         ours, theirs = getattr(sae, name), getattr(first, name)
-        if ours != theirs:
+        if not _equal(ours, theirs):
             raise ValueError(
                 f"estimators[{i}] has {name}={ours!r}, but estimators[0] has {name}={theirs!r}: "
                 f"estimators that share batches must agree in {', '.join(SHARED)}."
             )
+
+
+def _equal(ours: Any, theirs: Any) -> bool:
+    """Whether two parameters say the same; of generators of random numbers, their states."""
+    if isinstance(ours, np.random.RandomState) and isinstance(theirs, np.random.RandomState):
+        (kind, key, *rest), (other, others, *its) = ours.get_state(), theirs.get_state()
+        return kind == other and np.array_equal(key, others) and rest == its
+    return bool(ours == theirs)
 
 
 def _check_no_object_twice(problem: str, owned: Iterable[tuple[int, object]]) -> None:

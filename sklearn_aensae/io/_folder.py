@@ -37,6 +37,7 @@ def write_folder(folder: Path, content: dict[str, Any]) -> None:
     tensors: dict[str, Tensor] = {}
     encoded = encode(content, tensors, "")
     _refuse_foreign(folder)
+    _finish(folder)
     folder.mkdir(parents=True, exist_ok=True)
     data = save(_unshared(tensors))
     document = {
@@ -129,6 +130,15 @@ def _refuse_foreign(folder: Path) -> None:
             f"path={str(folder)!r} is not empty and holds no saved estimator, so nothing was "
             f"written ({error}). Give the name of a new folder."
         ) from error
+
+
+def _finish(folder: Path) -> None:
+    """Give tensors their name that a killed save has left under the temporary one."""
+    waiting = folder / (TENSORS + NEW)
+    if waiting.exists() and (folder / DOCUMENT).exists():
+        document = _parse(folder / DOCUMENT, (folder / DOCUMENT).read_bytes())
+        if hashlib.sha256(waiting.read_bytes()).hexdigest() == document.get("sha256"):
+            waiting.replace(folder / TENSORS)
 
 
 def _parse(path: Path, text: bytes) -> dict[str, Any]:

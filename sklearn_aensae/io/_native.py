@@ -88,6 +88,8 @@ def load(path: str | os.PathLike[str], *, device: str = "auto") -> "BaseSAE":
             estimator.feature_names_in_ = np.array(content["feature_names_in"], dtype=object)
     except KeyError as error:
         raise LoadError(f"{Path(path) / DOCUMENT} misses the entry {error}.") from error
-    except (AttributeError, RuntimeError, TypeError, ValueError) as error:
+    except (
+        ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError,
+    ) as error:  # fmt: skip
         raise LoadError(f"{Path(path) / DOCUMENT} cannot be loaded: {error}") from error
     return estimator

@@ -6,6 +6,7 @@ import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from functools import partial
+from threading import get_ident
 from typing import Any
 
 import torch
@@ -72,8 +73,12 @@ def reader(
     mode and hooked; after it, it is as it was.
     """
     read: dict[int, Tensor] = {}
+    running = -1
 
     def keep(index: int, module: nn.Module, args: Any, output: Any) -> None:
+        # Another thread's pass through a shared model.
+        if get_ident() != running:
+            return
         hidden = _hidden_state(output)
         if len(read.keys() | {index}) == len(blocks):
             read[index] = hidden
@@ -87,6 +92,8 @@ def reader(
         forward = stack.enter_context(_inference(model))
 
         def run(inputs: Mapping[str, Tensor]) -> list[Tensor]:
+            nonlocal running
+            running = get_ident()
             read.clear()
             try:
                 forward(**inputs)
@@ -101,8 +108,12 @@ def edit_block(
     model: Any, block: nn.Module, inputs: Mapping[str, Tensor], edit: Callable[[Tensor], Tensor]
 ) -> Tensor:
     """Return the model's logits when `edit` is applied to the output of `block`."""
+    running = get_ident()
 
     def replace(module: nn.Module, args: Any, output: Any) -> Any:
+        # Another thread's pass through a shared model.
+        if get_ident() != running:
+            return output
         edited = edit(_hidden_state(output))
         return edited if isinstance(output, Tensor) else (edited, *output[1:])
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,6 +22,14 @@ from sklearn_aensae.llm.errors import explained
 _TRUNCATABLE = frozenset(
     {"gemma", "gemma2", "gemma3_text", "gpt2", "gpt_neox", "llama", "mistral", "qwen2", "qwen3"}
 )
+
+# Families that count positions from behind the padding's id.
+_POSITIONS_AFTER_PADDING = frozenset(
+    {
+        "camembert", "data2vec-text", "ibert", "longformer", "mpnet", "roberta",
+        "roberta-prelayernorm", "xlm-roberta", "xlm-roberta-xl",
+    }
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -79,17 +88,18 @@ class LanguageModel:
         if isinstance(self.source, nn.Module):
             blocks = find_blocks(self.source, self.block_path)
             return self.source, [blocks[i] for i in check_layers(self.layers, len(blocks))]
-        text_config = self.config.get_text_config()
-        n_blocks = None
-        known = self.config.model_type in _TRUNCATABLE and self.block_path is None
+        # A copy: should loading fail, the next try begins with all blocks again.
+        config, n_blocks = copy.deepcopy(self.config), None
+        known = config.model_type in _TRUNCATABLE and self.block_path is None
         if known and not self.with_head:
+            text_config = config.get_text_config()
             n_blocks = text_config.num_hidden_layers
             text_config.num_hidden_layers = max(check_layers(self.layers, n_blocks)) + 1
-        network = self._load_weights()
+        network = self._load_weights(config)
         blocks = find_blocks(network, self.block_path)
         return network, [blocks[i] for i in check_layers(self.layers, n_blocks or len(blocks))]
 
-    def _load_weights(self) -> Any:
+    def _load_weights(self, config: Any) -> Any:
         """Load the weights on the device, and warn of those that the checkpoint lacks."""
         device = resolve_device(self.device)
         library = _transformers()
@@ -98,7 +108,7 @@ class LanguageModel:
             network, report = self._load(
                 auto,
                 self.source,
-                config=self.config,
+                config=config,
                 dtype=self.dtype or "auto",
                 output_loading_info=True,
             )
@@ -133,7 +143,12 @@ class LanguageModel:
     @property
     def n_positions(self) -> int | None:
         """Longest sequence in tokens that the model was made for; None if it does not say."""
-        limit: int | None = getattr(self.config.get_text_config(), "max_position_embeddings", None)
+        config = self.config.get_text_config()
+        limit: int | None = getattr(config, "max_position_embeddings", None)
+        if limit is None or limit < 1:
+            return None
+        if config.model_type in _POSITIONS_AFTER_PADDING:
+            limit -= config.pad_token_id + 1
         return limit
 
     @property
@@ -148,8 +163,9 @@ class LanguageModel:
         """The id that fills a batch; any will do where the attention mask hides it."""
         own = getattr(self.config.get_text_config(), "pad_token_id", None)
         candidates = (own, self.tokenizer.pad_token_id, 0)
-        # Not `or`: the id 0 is a valid pad.
-        return next(int(pad) for pad in candidates if pad is not None)
+        # Not `or`: the id 0 is a valid pad. One without an embedding is not, masked or not.
+        known = (int(pad) for pad in candidates if pad is not None)
+        return next(pad for pad in known if 0 <= pad < self.vocab_size)
 
 
 def resolve_name(source: Any) -> str:

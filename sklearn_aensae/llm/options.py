@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from sklearn_aensae.llm.loading import LanguageModel
-from sklearn_aensae.llm.tokens import Windows, surrounding_tokens
+from sklearn_aensae.llm.tokens import Windows, special_ids, surrounding_tokens
 
 
 def language_model(options: Any, *, with_head: bool = False) -> LanguageModel:
@@ -37,7 +37,7 @@ def windows(options: Any, model: LanguageModel) -> Windows:
         tokenizer=model.tokenizer,
         prefix=prefix,
         suffix=suffix,
-        excluded=model.tokenizer.all_special_ids if options.exclude_special_tokens else [],
+        excluded=special_ids(model.tokenizer) if options.exclude_special_tokens else [],
         max_length=_max_length(options.max_length, model),
         long_texts=options.long_texts,
         stride=options.stride,

@@ -16,6 +16,8 @@ Bools = NDArray[np.bool_]
 
 #: Position of a token that was added here (BOS, separator) and is not part of the text.
 ADDED = -1
+#: Texts that tell what a tokenizer puts around any; some know no lower case, or no letters.
+_PROBES = ("a", "A", "1")
 _TEXTS_PER_CALL = 64  # a fast tokenizer works on these in parallel
 _TABLE = np.dtype(
     [("text", np.int64), ("position", np.int64), ("token_id", np.int64), ("token", object)]
@@ -87,9 +89,13 @@ class Windows:
         index, texts = 0, iter(texts)
         while chunk := list(islice(texts, _TEXTS_PER_CALL)):
             # verbose=False: a text longer than the context is dealt with here, not warned of.
-            encoded = self.tokenizer(
-                chunk, add_special_tokens=False, return_attention_mask=False, verbose=False
-            )
+            try:
+                encoded = self.tokenizer(
+                    chunk, add_special_tokens=False, return_attention_mask=False, verbose=False
+                )
+            except TypeError:
+                _refuse_bad_unicode(chunk, index)
+                raise
             for ids in encoded["input_ids"]:
                 if not len(ids):
                     raise ValueError(f"Text {index} is empty: it has no tokens.")
@@ -154,11 +160,29 @@ class Windows:
         return usable
 
 
+def _refuse_bad_unicode(texts: list[str], first: int) -> None:
+    """Name the text that cannot be encoded, if that is what the tokenizer means."""
+    for index, text in enumerate(texts, first):
+        try:
+            text.encode()
+        except UnicodeEncodeError as error:
+            raise ValueError(
+                f"Text {index} is no valid Unicode: {error}. Read its file with errors='replace'."
+            ) from error
+
+
 def _origin(ids: Any, text: int, position: Any) -> Ints:
     """Return one row (id, text, position) per token."""
     rows = np.empty((len(ids), 3), dtype=np.int64)
     rows[:, 0], rows[:, 1], rows[:, 2] = ids, text, position
     return rows
+
+
+def special_ids(tokenizer: Any) -> list[int]:
+    """Return the ids of special tokens: those with a role, and those that were added as such."""
+    known = getattr(tokenizer, "added_tokens_decoder", {})
+    added = {i for i, token in known.items() if token.special}
+    return sorted(added.union(tokenizer.all_special_ids))
 
 
 def surrounding_tokens(tokenizer: Any, add_bos: bool | str) -> tuple[list[int], list[int]]:
@@ -167,11 +191,12 @@ def surrounding_tokens(tokenizer: Any, add_bos: bool | str) -> tuple[list[int], 
     "auto" puts what the tokenizer itself puts around a text, True one BOS, False nothing.
     """
     if add_bos == "auto":
-        bare = tokenizer("a", add_special_tokens=False)["input_ids"]
-        full = tokenizer("a")["input_ids"]
-        for start in range(len(full)):
-            if full[start : start + len(bare)] == bare:
-                return full[:start], full[start + len(bare) :]
+        for probe in _PROBES:
+            bare = tokenizer(probe, add_special_tokens=False)["input_ids"]
+            full = tokenizer(probe)["input_ids"]
+            for start in range(len(full) if bare else 0):
+                if full[start : start + len(bare)] == bare:
+                    return full[:start], full[start + len(bare) :]
         raise ValueError(
             "add_bos='auto' cannot tell which special tokens this tokenizer puts around a text: "
             "set it to True or False."
@@ -190,6 +215,17 @@ def token_table(tokenizer: Any, parts: list[tuple[Window, Bools]]) -> NDArray[An
     table["position"] = np.concatenate([window.position[emits] for window, emits in parts])
     table["token_id"] = np.concatenate([window.ids[emits] for window, emits in parts])
     distinct, which = np.unique(table["token_id"], return_inverse=True)
-    strings = np.array(tokenizer.batch_decode(distinct[:, None]), dtype=object)
-    table["token"] = strings[which]
+    table["token"] = np.array(_decode(tokenizer, distinct), dtype=object)[which]
     return table
+
+
+def _decode(tokenizer: Any, ids: Ints) -> list[str]:
+    """Return tokens as they read behind another: at a beginning, some lose their space."""
+    anchor = tokenizer([_PROBES[0]], add_special_tokens=False)["input_ids"][0]
+    (before,) = tokenizer.batch_decode([anchor])
+    alone = tokenizer.batch_decode(ids[:, None])
+    behind = tokenizer.batch_decode([[*anchor, int(i)] for i in ids])
+    return [
+        b.removeprefix(before) if anchor and b.startswith(before) else a
+        for a, b in zip(alone, behind, strict=True)
+    ]

@@ -231,5 +231,8 @@ class AdaptiveElasticNetSAECV(DelegatingMixin, BaseEstimator):
         if best_estimator.lambda_1 != self.lambda_1_:
             raise KeyboardInterrupt
         take_over_inputs(best_estimator, self)
+        # The length of a path's last fit is no parameter that a clone should inherit.
+        given = candidates[row]
+        best_estimator.set_params(max_steps=given.max_steps, warm_start=given.warm_start)
         self.best_estimator_ = best_estimator
         return self

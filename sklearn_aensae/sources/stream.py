@@ -137,7 +137,8 @@ class StreamSource(Source):
 
     def sample(self, n_rows: int, seed: int | None) -> Tensor:
         """Return the first rows: nobody knows what is to come."""
-        return torch.cat(self.stream.head(n_rows))[:n_rows].to(self.dtype)
+        # Not the common type of all: of integers and half precision, that is half precision.
+        return torch.cat([block.to(self.dtype) for block in self.stream.head(n_rows)])[:n_rows]
 
     def split(self, fraction: float, seed: int) -> tuple["StreamSource", None]:
         """Refuse to hold out rows, which might be the only ones of their kind."""
@@ -206,7 +207,9 @@ def as_matrix(block: Any, number: int, name: str = "X") -> Tensor:
                 f"{name}: block {number} has dtype {array.dtype}; expected a matrix of real "
                 "numbers."
             )
-        rows = torch.from_numpy(array.astype(array.dtype.newbyteorder("="), copy=False))
+        # Torch knows no longer floats than that.
+        longest = np.float64 if array.dtype.itemsize > 8 else array.dtype.newbyteorder("=")
+        rows = torch.from_numpy(array.astype(longest, copy=False))
     if rows.ndim != 2:
         raise ValueError(
             f"{name}: block {number} has {rows.ndim} dimensions, shape {tuple(rows.shape)}; "

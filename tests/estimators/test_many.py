@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 from helpers import SAES, as_block, given, make_data, quick, state_of
+from sklearn.base import clone
 from skorch.callbacks import Callback, EarlyStopping
 
 from sklearn_aensae import (
@@ -247,3 +248,12 @@ def test_decoders_are_refitted_where_one_asks_for_it():
     assert_same(together, [quick(L1SAE, **params).fit(X) for params in grid])
     with pytest.raises(ValueError, match="decoder_refits=2 reads rows again.*X is a stream"):
         fit_many([quick(L1SAE, **params, max_steps=5) for params in reversed(grid)], iter([X]))
+
+
+def test_clones_with_a_generator_of_random_numbers():
+    sae = quick(L1SAE, random_state=np.random.RandomState(0))
+    together = fit_many([clone(sae), clone(sae).set_params(lambda_1=0.1)], X)
+    assert_same(together, [clone(sae).fit(X), clone(sae).set_params(lambda_1=0.1).fit(X)])
+    other = clone(sae).set_params(random_state=np.random.RandomState(1))
+    with pytest.raises(ValueError, match=r"estimators\[1\] has random_state="):
+        fit_many([sae, other], X)

@@ -1,6 +1,7 @@
 """A crash at any moment of writing leaves the old content or the new one."""
 
 import json
+from contextlib import suppress
 
 import pytest
 import torch
@@ -54,6 +55,23 @@ def test_a_crash_while_replacing_leaves_old_or_new(tmp_path, monkeypatch, number
     write_folder(folder, content(3))
     assert_holds(folder, 3)
     assert len(list(folder.iterdir())) == 2
+
+
+@pytest.mark.parametrize("number", range(5))
+@pytest.mark.parametrize("second", range(6))
+def test_two_crashes_in_a_row_leave_something_whole(tmp_path, monkeypatch, number, second):
+    folder = tmp_path / "a"
+    write_folder(folder, content(1))
+    with monkeypatch.context() as patch, pytest.raises(Crash):
+        CrashAt(patch, number)
+        write_folder(folder, content(2))
+    before = read_folder(folder)["value"]
+    with monkeypatch.context() as patch, suppress(Crash):
+        CrashAt(patch, second)
+        write_folder(folder, content(3))
+    after = read_folder(folder)["value"]
+    assert after in (before, 3)
+    assert_holds(folder, after)
 
 
 @pytest.mark.parametrize("number", range(5))

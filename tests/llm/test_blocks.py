@@ -1,5 +1,7 @@
 """Finding the blocks, reading one and editing one."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 import torch
 import transformers
@@ -171,3 +173,26 @@ def test_a_block_that_never_runs_is_an_error():
     model = build_model("gpt_neox")
     with pytest.raises(RuntimeError, match="answered without running a chosen block"):
         read_block(model, nn.Identity())
+
+
+def test_threads_may_share_a_model():
+    model = build_model("llama")
+    block = find_blocks(model)[1]
+    rows = [{name: part[i : i + 1] for name, part in INPUTS.items()} for i in range(2)]
+
+    def read(inputs):
+        with reader(model, [block]) as run:
+            return torch.cat([run(inputs)[0] for _ in range(30)])
+
+    alone = [read(inputs) for inputs in rows]
+    with ThreadPoolExecutor(2) as pool:
+        together = list(pool.map(read, rows))
+    for ours, expected in zip(together, alone, strict=True):
+        torch.testing.assert_close(ours, expected)
+
+
+def test_a_reader_may_be_handed_from_thread_to_thread():
+    model = build_model("llama")
+    expected = read_block(model, find_blocks(model)[1])
+    with reader(model, [find_blocks(model)[1]]) as run, ThreadPoolExecutor(1) as pool:
+        torch.testing.assert_close(pool.submit(run, INPUTS).result()[0], expected)

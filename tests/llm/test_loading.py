@@ -133,3 +133,38 @@ def test_without_transformers_the_extra_is_named(folder, monkeypatch):
     monkeypatch.setattr(builtins, "__import__", missing)
     with pytest.raises(ImportError, match=r"pip install 'sklearn-aensae\[llm\]'"):
         _ = LanguageModel(folder, (0,)).config
+
+
+def test_a_failed_load_leaves_no_trace(folders, monkeypatch):
+    model, load = LanguageModel(folders["llama"], (-2,)), transformers.AutoModel.from_pretrained
+
+    def fail(*args, **kwargs):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(transformers.AutoModel, "from_pretrained", fail)
+    with pytest.raises(KeyboardInterrupt):
+        _ = model.network
+    monkeypatch.setattr(transformers.AutoModel, "from_pretrained", load)
+    # The last but one of three blocks, and not of the two that are loaded.
+    assert model.block is model.network.layers[1]
+
+
+@pytest.mark.parametrize("pad", [-1, 300])
+def test_a_pad_without_an_embedding_is_passed_over(llama_tokenizer, pad):
+    network = build_model("llama")
+    network.config.pad_token_id = pad
+    assert LanguageModel(network, (0,), llama_tokenizer).pad_id == 0
+
+
+@pytest.mark.parametrize(
+    ("config", "limit"),
+    [
+        (transformers.RobertaConfig(max_position_embeddings=34, pad_token_id=1), 32),
+        (transformers.BertConfig(max_position_embeddings=34), 34),
+        (transformers.LlamaConfig(max_position_embeddings=-1), None),
+    ],
+)
+def test_positions_that_a_model_has(config, limit):
+    model = LanguageModel("name", (0,))
+    vars(model)["config"] = config
+    assert model.n_positions == limit

@@ -2,8 +2,17 @@
 
 import numpy as np
 import pytest
+import transformers
+from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers, trainers
 
-from sklearn_aensae.llm.tokens import ADDED, Windows, surrounding_tokens, token_table
+from llm.tiny import TEXTS, build_tokenizer
+from sklearn_aensae.llm.tokens import (
+    ADDED,
+    Windows,
+    special_ids,
+    surrounding_tokens,
+    token_table,
+)
 
 DEFAULTS = {
     "prefix": [],
@@ -176,3 +185,34 @@ def test_table_has_a_record_per_emitted_token():
     ((window,),) = cut(["a.b"])
     table = token_table(Letters(), [(window, window.kept)])
     assert table.tolist() == [(0, 0, 1, "a"), (0, 2, 2, "b")]
+
+
+def test_special_tokens_need_no_role():
+    tokenizer = build_tokenizer(["<s>"], bos_token="<s>")
+    tokenizer.add_tokens([AddedToken("<|im|>", special=True), AddedToken("plain")])
+    found = tokenizer.convert_tokens_to_ids(["<s>", "<|im|>"])
+    assert special_ids(tokenizer) == sorted(found)
+
+
+def test_what_surrounds_is_told_by_what_the_tokenizer_knows():
+    def upper_case(text, add_special_tokens=True):
+        ids = [5] * (text == text.upper() and text.isalpha())
+        return {"input_ids": [0, *ids, 1] if add_special_tokens else ids}
+
+    assert surrounding_tokens(upper_case, "auto") == ([0], [1])
+
+
+def test_tokens_keep_the_space_before_them():
+    pieces = Tokenizer(models.BPE())
+    pieces.pre_tokenizer, pieces.decoder = pre_tokenizers.Metaspace(), decoders.Metaspace()
+    pieces.train_from_iterator(TEXTS * 3, trainers.BpeTrainer(vocab_size=200, show_progress=False))
+    tokenizer = transformers.PreTrainedTokenizerFast(tokenizer_object=pieces)
+    ((window,),) = Windows(tokenizer, **DEFAULTS).groups(["the cat sat"])
+    table = token_table(tokenizer, [(window, window.kept)])
+    assert "".join(table["token"]) == " the cat sat"
+
+
+def test_a_text_that_is_no_unicode_is_named():
+    windows = Windows(build_tokenizer(["<s>"]), **DEFAULTS)
+    with pytest.raises(ValueError, match=r"Text 1 is no valid Unicode: .*surrogates"):
+        list(windows.groups(["ok", "x\ud800y"]))

@@ -93,6 +93,16 @@ def test_the_other_penalty_is_chosen_too():
     assert search(quick(L1SAE)).fit(X).lambda_2_ is None
 
 
+def test_a_clone_of_the_best_trains_as_long_as_the_estimator_given():
+    sae = make()
+    best = search(sae).fit(X).best_estimator_
+    changed = {
+        name: value for name, value in best.get_params().items() if value != sae.get_params()[name]
+    }
+    assert changed.keys() == {"lambda_1"}
+    assert clone(best).fit(X).n_steps_ == clone(sae).fit(X).n_steps_
+
+
 @pytest.mark.parametrize("scoring", ["r2", make_scorer(r2_score)])
 def test_scores_of_predictions_are_refused(scoring):
     with pytest.raises(ValueError, match="scoring must be .*neg_l0.* got .*r2.*targets"):

@@ -203,3 +203,14 @@ def test_nothing_can_be_held_out():
     assert whole.split(0.0, 0) == (whole, None)
     with pytest.raises(ValueError, match="validation_fraction=0.1 needs to know how many rows"):
         whole.split(0.1, 0)
+
+
+def test_a_sample_of_mixed_types_loses_nothing():
+    blocks = [np.array([[100_000, 1]]), np.array([[2, 3]], dtype=np.float16)]
+    sample = StreamSource(Stream(blocks), "cpu", torch.float32).sample(2, None)
+    assert sample.tolist() == [[100_000, 1], [2, 3]]
+
+
+def test_long_doubles_are_read_as_doubles():
+    rows = joined(source(iter([X.astype(np.longdouble)])).batches(16, None))
+    np.testing.assert_array_equal(rows, X)
