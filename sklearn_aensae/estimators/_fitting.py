@@ -207,5 +207,6 @@ def report_failure(estimator: "BaseSAE", name: str = "") -> None:
         warn(
             f"{name}target_l0={control.target} was missed: {ratio * control.target:.3g} "
             f"components were active per row as training ended, after {estimator.n_steps_} steps. "
-            f"Train longer, or begin nearer to lambda_1={estimator.lambda_1_:.3g}.",
+            f"Train longer, with a smaller learning_rate, or begin with another lambda_1 than "
+            f"{estimator.lambda_1} (it has come to {estimator.lambda_1_:.3g}).",
         )
