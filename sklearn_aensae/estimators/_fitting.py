@@ -202,8 +202,10 @@ def report_failure(estimator: "BaseSAE", name: str = "") -> None:
             f"{estimator.learning_rate} is too large.",
         )
     control = estimator.net_.criterion_.control
-    ratio = 1.0 if control is None else control.ratio()
-    if control is not None and not 1 / MISSED < ratio < MISSED:
+    if control is None:
+        return
+    ratio = control.ratio()
+    if not 1 / MISSED < ratio < MISSED:
         warn(
             f"{name}target_l0={control.target} was missed: {ratio * control.target:.3g} "
             f"components were active per row as training ended, after {estimator.n_steps_} steps. "
