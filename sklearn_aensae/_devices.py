@@ -3,22 +3,28 @@
 import platform
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
 
-__all__ = ["is_intel", "move", "reads_are_free", "resolve_device"]
+__all__ = ["is_device", "is_intel", "move", "reads_are_free", "resolve_device"]
 
 
-def resolve_device(device: str) -> str:
-    """Return the torch device that a `device` parameter stands for.
+def is_device(value: Any) -> bool:
+    """Whether `value` can be a `device` parameter: a name that is not empty, or a torch.device."""
+    return isinstance(value, torch.device) or (isinstance(value, str) and value != "")
+
+
+def resolve_device(device: str | torch.device) -> str:
+    """Return the name of the torch device that a `device` parameter stands for.
 
     Raises
     ------
     ValueError
         If torch does not know the device, or this machine does not have it.
     """
-    has_cuda = torch.cuda.is_available()
+    device, has_cuda = str(device), torch.cuda.is_available()
     if device == "auto":
         return "cuda" if has_cuda else "cpu"
     try:

@@ -227,7 +227,7 @@ checkpoint_interval : int or float, default=0.05
 callbacks : list of skorch.callbacks.Callback, default=()
     Run during training, with `net_` as their net. `lr_warmup=0, lr_decay=0` hands the learning
     rate to an `LRScheduler`.
-device : str, default="auto"
+device : str or torch.device, default="auto"
     "cpu", "cuda", "cuda:1", "mps", ...; "auto" takes CUDA if there is one, else the CPU.
 dtype : {"float32", "float64"}, default="float32"
     Of weights and computation. Outputs have the dtype of the input.

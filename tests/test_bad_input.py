@@ -113,7 +113,8 @@ BAD_PARAMETERS = [
     ("log_interval", 0, "a number of steps"),
     ("log_interval", 0.0, "a number of steps"),
     ("callbacks", [print], "a list of skorch callbacks"),
-    ("device", 0, "'auto' or a torch device"),
+    ("device", 0, "'auto', the name of a torch device, or a torch.device"),
+    ("device", "", "'auto', the name of a torch device"),
     ("dtype", "bfloat16", "one of 'float32', 'float64'"),
     ("verbose", 2, "True or False"),
 ]
@@ -189,7 +190,7 @@ def test_k_above_n_components_means_all():
     assert (quick(TopKSAE, 3, k=100).fit_transform(X) > 0).sum(1).max() == 3
 
 
-@pytest.mark.parametrize("device", ["quantum", "cuda:99"])
+@pytest.mark.parametrize("device", ["quantum", "cuda:99", torch.device("cuda:99")])
 def test_devices_that_are_not_there(device):
     with pytest.raises(ValueError, match=f"device='{device}' cannot be used here"):
         quick(L1SAE, device=device).fit(X)

@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 import torch
 from helpers import SAES, given, make_data, quick
+from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 from skorch.callbacks import EpochTimer
 
@@ -155,6 +156,17 @@ def test_saving_again_replaces(tmp_path):
 def test_nothing_to_save(tmp_path):
     with pytest.raises(NotFittedError):
         L1SAE().save(tmp_path / "sae")
+
+
+def test_a_device_may_be_torchs(tmp_path):
+    sae = quick(L1SAE, device=torch.device("cpu")).fit(X)
+    assert clone(sae).device == torch.device("cpu")
+    sae.save(tmp_path / "sae")
+    again = load(tmp_path / "sae", device=torch.device("cpu"))
+    assert again.net_.device == "cpu"
+    assert read_folder(tmp_path / "sae")["parameters"]["device"] == "cpu"
+    np.testing.assert_array_equal(again.transform(X), sae.transform(X))
+    again.partial_fit(X)
 
 
 def test_what_was_trained_on_cuda_loads_without(tmp_path):

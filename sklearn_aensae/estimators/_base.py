@@ -72,7 +72,7 @@ class BaseSAE(
     checkpoint_dir: Annotated[str | os.PathLike[str] | None, PATH] = None
     checkpoint_interval: Annotated[int | float, Length(low=1)] = 0.05
     callbacks: Annotated[Sequence[Callback], CALLBACKS] = ()
-    device: Annotated[str, DEVICE] = "auto"
+    device: Annotated[str | torch.device, DEVICE] = "auto"
     dtype: Annotated[str, OneOf("float32", "float64")] = "float32"
     matmul_precision: Annotated[str, OneOf(*PRECISIONS)] = "highest"
     random_state: Annotated[int | np.random.RandomState | None, SEED] = None

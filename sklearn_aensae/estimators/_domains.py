@@ -6,6 +6,7 @@ from numbers import Integral
 import numpy as np
 from skorch.callbacks import Callback
 
+from sklearn_aensae._devices import is_device
 from sklearn_aensae.estimators._build import OPTIMIZERS
 from sklearn_aensae.params import Where
 
@@ -28,4 +29,4 @@ SEED = Where(
         or (isinstance(value, Integral) and 0 <= int(value) < 2**32)
     ),
 )
-DEVICE = Where("'auto' or a torch device as a str", lambda value: isinstance(value, str))
+DEVICE = Where("'auto', the name of a torch device, or a torch.device", is_device)

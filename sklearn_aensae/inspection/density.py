@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils.validation import check_is_fitted
 
-from sklearn_aensae.inspection._axes import axes_or_new
+from sklearn_aensae.inspection._axes import axes_for
 
 __all__ = ["FeatureDensityDisplay"]
 
@@ -79,7 +79,7 @@ class FeatureDensityDisplay:
         display : FeatureDensityDisplay
             This object.
         """
-        self.ax_ = axes_or_new(ax)
+        (self.ax_,) = axes_for(1, ax)
         self.figure_ = self.ax_.figure
         alive = np.log10(self.density[self.density > 0])
         silent = len(self.density) - len(alive)

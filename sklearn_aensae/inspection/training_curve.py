@@ -6,7 +6,7 @@ from typing import Any, Self
 
 from sklearn.utils.validation import check_is_fitted
 
-from sklearn_aensae.inspection._axes import axes_or_new
+from sklearn_aensae.inspection._axes import axes_for
 
 __all__ = ["TrainingCurveDisplay"]
 
@@ -24,8 +24,8 @@ class TrainingCurveDisplay:
 
     Attributes
     ----------
-    ax_ : matplotlib Axes
-        Where the curves were drawn.
+    axes_ : list of matplotlib Axes
+        Where each curve was drawn.
     figure_ : matplotlib Figure
         The figure around it.
     lines_ : list of matplotlib Line2D
@@ -62,8 +62,9 @@ class TrainingCurveDisplay:
             Fitted estimator.
         columns : str or sequence of str, default="explained_variance"
             Names in `history_`.
-        ax : matplotlib Axes or None, default=None
-            Where to draw; None makes a new figure.
+        ax : matplotlib Axes, sequence of Axes or None, default=None
+            Where to draw: one for all curves, or one for each. None makes a new figure with a
+            panel for each, as what a history holds differs by orders of magnitude.
         label : str or None, default=None
             Put before the names of the columns in the legend.
 
@@ -75,11 +76,14 @@ class TrainingCurveDisplay:
         Raises
         ------
         ValueError
-            If the history has no such column.
+            If there are no columns, the history has no such column, or there is another number of
+            axes than of columns.
         """
         check_is_fitted(estimator)
         history = estimator.history_
         columns = [columns] if isinstance(columns, str) else columns
+        if not columns:
+            raise ValueError(f"columns is empty: name one or more of {sorted(history)}.")
         unknown = set(columns) - set(history)
         if unknown:
             raise ValueError(f"columns {sorted(unknown)} are not among {sorted(history)}.")
@@ -92,19 +96,25 @@ class TrainingCurveDisplay:
 
         Parameters
         ----------
-        ax : matplotlib Axes or None, default=None
-            Where to draw; None makes a new figure.
+        ax : matplotlib Axes, sequence of Axes or None, default=None
+            Where to draw: one for all curves, or one for each. None makes a new figure with a
+            panel for each.
 
         Returns
         -------
         display : TrainingCurveDisplay
             This object.
+
+        Raises
+        ------
+        ValueError
+            If there is another number of axes than of curves.
         """
-        self.ax_ = axes_or_new(ax)
-        self.figure_ = self.ax_.figure
-        self.lines_ = [
-            self.ax_.plot(self.steps, values, label=name)[0] for name, values in self.curves.items()
-        ]
-        self.ax_.set_xlabel("optimiser step")
-        self.ax_.legend()
+        self.axes_ = axes_for(len(self.curves), ax)
+        self.figure_ = self.axes_[0].figure
+        self.lines_ = []
+        for (name, values), panel in zip(self.curves.items(), self.axes_, strict=True):
+            self.lines_ += panel.plot(self.steps, values, label=name)
+            panel.set_xlabel("optimiser step")
+            panel.legend()
         return self

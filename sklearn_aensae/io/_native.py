@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+import torch
 
 from sklearn_aensae._devices import resolve_device
 from sklearn_aensae._warnings import warn
@@ -33,7 +34,7 @@ def save(estimator: "BaseSAE", path: str | os.PathLike[str], *, optimizer: bool 
         )
 
 
-def load(path: str | os.PathLike[str], *, device: str = "auto") -> "BaseSAE":
+def load(path: str | os.PathLike[str], *, device: str | torch.device = "auto") -> "BaseSAE":
     """Load an estimator that `save` wrote, or a checkpoint of a fit.
 
     Nothing in the folder is run: it holds numbers and names, and names are looked up among the
@@ -43,7 +44,7 @@ def load(path: str | os.PathLike[str], *, device: str = "auto") -> "BaseSAE":
     ----------
     path : str or path
         Folder with `sae.json` and `sae.safetensors`.
-    device : str, default="auto"
+    device : str or torch.device, default="auto"
         Where the weights go, and the `device` parameter of the loaded estimator, whatever it was
         trained on. "auto" takes CUDA if there is one, else the CPU.
 

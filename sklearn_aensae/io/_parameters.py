@@ -44,6 +44,8 @@ def _to_plain(name: str, value: Any) -> Any:
         return {"random_state": {**state, "state": {**state["state"], "key": keys}}}
     if isinstance(value, os.PathLike):
         return os.fspath(value)
+    if isinstance(value, torch.device):
+        return str(value)
     if callable(value):
         return _optimizer_to_plain(name, value)
     return value

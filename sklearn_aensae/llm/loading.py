@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
+import torch
 from torch import nn
 
 from sklearn_aensae._devices import resolve_device
@@ -41,7 +42,7 @@ class LanguageModel:
     tokenizer_source: Any = None
     block_path: str | None = None
     dtype: str | None = None
-    device: str = "auto"
+    device: str | torch.device = "auto"
     trust_remote_code: bool = False
     revision: str | None = None
     with_head: bool = False  # the next-token logits are needed, and so are all the blocks

@@ -18,10 +18,10 @@ from sklearn_aensae.llm.options import windows
 from sklearn_aensae.llm.pooling import POOLINGS, Floats
 from sklearn_aensae.llm.tokens import Window, token_table
 from sklearn_aensae.llm.validation import (
+    DEVICE,
     DTYPE,
     LAYER,
     MODEL,
-    NAME,
     OPTIONAL_NAME,
     RATIO,
     check_params,
@@ -91,7 +91,7 @@ class LLMActivationTransformer(TransformerMixin, NamesColumns):
         only.
     dtype : {"float32", "float16", "bfloat16"} or None, default=None
         What the model computes in; None is the checkpoint's own. Rows are float32 always.
-    device : str, default="auto"
+    device : str or torch.device, default="auto"
         "cpu", "cuda", "cuda:1", "mps", ...; "auto" is CUDA if there is one, else the CPU.
     trust_remote_code : bool, default=False
         Run code that comes with the model.
@@ -151,7 +151,7 @@ class LLMActivationTransformer(TransformerMixin, NamesColumns):
     block_path: Annotated[str | None, OPTIONAL_NAME] = None
     max_batch_tokens: Annotated[int, AtLeast(1)] = 2048
     dtype: Annotated[str | None, DTYPE] = None
-    device: Annotated[str, NAME] = "auto"
+    device: Annotated[Any, DEVICE] = "auto"
     trust_remote_code: Annotated[bool, Boolean()] = False
     revision: Annotated[str | None, OPTIONAL_NAME] = None
     verbose: Annotated[bool, Boolean()] = False

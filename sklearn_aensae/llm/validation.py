@@ -9,6 +9,7 @@ from typing import Any
 
 from torch import nn
 
+from sklearn_aensae._devices import is_device
 from sklearn_aensae.exceptions import InvalidParameterError
 from sklearn_aensae.params import OneOf, Where, validate_params
 
@@ -26,12 +27,15 @@ LAYER = Where(
         or (isinstance(value, list | tuple | range) and _are_distinct_indices(value))
     ),
 )
-NAME = Where("a string that is not empty", lambda value: isinstance(value, str) and value != "")
-OPTIONAL_NAME = Where("None or " + NAME.text, lambda value: value is None or NAME.accepts(value))
+OPTIONAL_NAME = Where(
+    "None or a string that is not empty",
+    lambda value: value is None or (isinstance(value, str) and value != ""),
+)
 RATIO = Where(
     "None or a number above 1",
     lambda value: value is None or (isinstance(value, int | float) and value > 1),
 )
+DEVICE = Where("'auto', the name of a torch device, or a torch.device", is_device)
 DTYPE = OneOf(None, "float32", "float16", "bfloat16")
 
 

@@ -33,11 +33,20 @@ def test_training_curve():
     sae = quick(L1SAE).fit(X)
     _, ax = pyplot.subplots()
     display = TrainingCurveDisplay.from_estimator(sae, ["loss", "l0"], ax=ax, label="L1")
-    assert display.ax_ is ax
+    assert display.axes_ == [ax, ax]
     assert [line.get_label() for line in display.lines_] == ["L1 loss", "L1 l0"]
     np.testing.assert_array_equal(display.lines_[1].get_xydata()[:, 0], sae.history_["step"])
     np.testing.assert_array_equal(display.lines_[1].get_xydata()[:, 1], sae.history_["l0"])
     assert list(TrainingCurveDisplay.from_estimator(sae, "l0").curves) == ["l0"]
+    for axes in (None, pyplot.subplots(1, 2)[1]):  # a panel each, new or given
+        display = TrainingCurveDisplay.from_estimator(sae, ["loss", "l0"], ax=axes)
+        assert len(set(display.axes_)) == 2
+        assert [line.axes for line in display.lines_] == display.axes_
+        assert display.figure_ is display.axes_[1].figure
+    with pytest.raises(ValueError, match="ax has 2 axes for 1 curves"):
+        TrainingCurveDisplay.from_estimator(sae, "l0", ax=axes)
+    with pytest.raises(ValueError, match=r"columns is empty"):
+        TrainingCurveDisplay.from_estimator(sae, [])
     with pytest.raises(ValueError, match=r"\['speed'\] are not among"):
         TrainingCurveDisplay.from_estimator(sae, ["speed"])
 

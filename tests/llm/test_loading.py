@@ -3,6 +3,7 @@
 import builtins
 
 import pytest
+import torch
 import transformers
 from safetensors.torch import load_file, save_file
 
@@ -65,7 +66,7 @@ def test_dtype_is_the_checkpoints_own_unless_asked(folder, tmp_path):
     assert str(LanguageModel(tmp_path, (0,), dtype="float32").network.dtype) == "torch.float32"
 
 
-@pytest.mark.parametrize("device", ["nonsense", "cuda:99"])
+@pytest.mark.parametrize("device", ["nonsense", "cuda:99", torch.device("cuda:99")])
 def test_a_device_that_is_not_there_is_named(folder, device):
     with pytest.raises(ValueError, match=f"device='{device}' cannot be used here"):
         _ = LanguageModel(folder, (0,), device=device).network
