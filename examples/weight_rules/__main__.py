@@ -1,6 +1,6 @@
 """Which rule for the adaptive weights? docs/weight_rules.md.
 
-    python -m examples.weight_rules                                # below 20 minutes on two cores
+    python -m examples.weight_rules                                # half an hour on two cores
     python -m examples.weight_rules --page docs/weight_rules.md    # the same, and fill the page
     python -m examples.weight_rules --quick                        # tiny: the path, not the result
 
@@ -20,9 +20,9 @@ from tqdm import tqdm
 from examples.studies.page import fill
 from examples.studies.record import Record, describe
 from examples.weight_rules.page import provenance, ranking, table
+from examples.weight_rules.problems import PROBLEMS
 from examples.weight_rules.rules import RULES
 from examples.weight_rules.study import FULL, QUICK, Setting, measure, prepared
-from examples.which_sae.problems import PROBLEMS
 
 OUTPUTS = {False: Path("docs/data/weight_rules.json"), True: Path("build/weight_rules.json")}
 

@@ -5,6 +5,7 @@ from typing import Any
 __all__ = ["OURS", "PAPER", "RULES"]
 
 OURS: dict[str, Any] = {
+    "gamma": 0.5,
     "ema_correction": True,
     "weight_statistic": "active_mean",
     "weight_reference": "median",
@@ -14,6 +15,7 @@ OURS: dict[str, Any] = {
 """As the study found them: written out, so that it stays what it was if a default changes."""
 
 PAPER: dict[str, Any] = {
+    "gamma": 0.5,
     "ema_correction": False,
     "weight_statistic": "mean",
     "weight_reference": "top",
@@ -26,6 +28,8 @@ RULES: dict[str, dict[str, Any]] = {
     "paper": PAPER,
     "paper, corrected": PAPER | {"ema_correction": True},
     "ours": OURS,
+    "ours, gamma 0.25": OURS | {"gamma": 0.25},
+    "ours, gamma 1": OURS | {"gamma": 1.0},
     "ours, mean over all rows": OURS | {"weight_statistic": "mean"},
     "ours, reference 0.9": OURS | {"weight_reference": 0.9},
     "ours, reference top": OURS | {"weight_reference": "top"},

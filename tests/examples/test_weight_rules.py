@@ -14,6 +14,7 @@ sys.path.insert(0, str(ROOT))
 from examples.studies import record
 from examples.weight_rules import __main__ as script
 from examples.weight_rules import page, rules, study
+from examples.weight_rules.problems import PROBLEMS
 from examples.which_sae import problems
 
 sys.path.remove(str(ROOT))
@@ -32,8 +33,8 @@ def run(rule, ev, seed=0, problem="tree", l0=8.0, **figures):
 def test_ours_are_the_defaults_and_each_rule_is_another():
     fields = AdaptiveElasticNetSAE.__dataclass_fields__
     assert {name: fields[name].default for name in rules.OURS} == rules.OURS
-    assert len(rules.RULES) <= 10
-    assert len({json.dumps(rule, sort_keys=True) for rule in rules.RULES.values()}) == 10
+    different = {json.dumps(rule, sort_keys=True) for rule in rules.RULES.values()}
+    assert len(different) == len(rules.RULES) == 12
     assert all(AdaptiveElasticNetSAE(**rule) for rule in rules.RULES.values())
 
 
@@ -55,7 +56,7 @@ def test_a_run_is_measured_on_held_out_rows():
 @pytest.mark.filterwarnings("ignore:target_l0=.* was missed")
 def test_the_whole_way_and_a_study_that_goes_on(tmp_path, monkeypatch, capsys):
     file, text = tmp_path / "found.json", tmp_path / "page.md"
-    names = ["ranking", "provenance", *problems.PROBLEMS]
+    names = ["ranking", "provenance", *PROBLEMS]
     text.write_text("\n".join(f"<!-- begin {n} -->\n<!-- end {n} -->" for n in names))
     monkeypatch.setattr(script, "QUICK", TINY)
     arguments = ["--quick", "--jobs", "1", "--problems", "tree", "--output", str(file)]
@@ -64,7 +65,7 @@ def test_the_whole_way_and_a_study_that_goes_on(tmp_path, monkeypatch, capsys):
     content = json.loads(file.read_text())
     assert {r["rule"] for r in content["runs"]} == set(rules.RULES)
     assert content["sessions"][0]["versions"]["torch"]
-    assert "paper, corrected" in text.read_text() and "10 runs of 12 steps" in text.read_text()
+    assert "paper, corrected" in text.read_text() and "12 runs of 12 steps" in text.read_text()
     content["runs"] = content["runs"][:-1]
     file.write_text(json.dumps(content))
     seen = []
@@ -72,7 +73,7 @@ def test_the_whole_way_and_a_study_that_goes_on(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(script, "measure", lambda *args: seen.append(args[0]) or measure(*args))
     script.main()
     assert len(seen) == 1
-    assert len(json.loads(file.read_text())["runs"]) == 10
+    assert len(json.loads(file.read_text())["runs"]) == 12
     assert "ranking" in capsys.readouterr().out
 
 
@@ -102,5 +103,5 @@ def test_tables_rank_by_the_median_and_mark_who_misses():
 
 def test_the_page_has_a_place_for_every_table():
     text = (ROOT / "docs" / "weight_rules.md").read_text()
-    for name in ["ranking", "provenance", *problems.PROBLEMS]:
+    for name in ["ranking", "provenance", *PROBLEMS]:
         assert f"<!-- begin {name} -->" in text and f"<!-- end {name} -->" in text
