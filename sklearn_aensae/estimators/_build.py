@@ -188,7 +188,8 @@ def _take_over_weights(module: Autoencoder, previous: Autoencoder) -> None:
     with torch.no_grad():
         for new, old in zip(module.parameters(), previous.parameters(), strict=True):
             new.copy_(old)
-    module.decoder.load_state_dict(previous.decoder.state_dict())
+    for name in ("encoder", "decoder"):
+        getattr(module, name).load_state_dict(getattr(previous, name).state_dict())
     module.activation.take_over(previous.activation)
 
 

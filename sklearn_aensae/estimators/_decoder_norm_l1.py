@@ -24,7 +24,10 @@ class DecoderNormL1SAE(ExactCodingSAE):
     with units and reductions as in :class:`L1SAE`. An atom may have any norm in training: if it
     grows and its encoder row and bias shrink alike, the loss stays what it is. So nothing has to
     be projected after a step, and the optimiser moves norm and direction together. The encoder
-    does not subtract b, which learns from the reconstruction alone.
+    does not subtract b, which learns from the reconstruction alone. In its place training
+    subtracts the mean of a sample of rows, unless `init="paper"`, and c takes that over in the end:
+    the map is the same, but no step moves all pre-codes along with the mean of the rows (our
+    choice: where that is large, most features would die).
 
     After training the norms are folded into encoder and codes. `components_`, biases and codes
     are those of atoms of unit norm, as in all estimators; the weights as they were trained are in

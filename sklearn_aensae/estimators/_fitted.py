@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from sklearn_aensae.modules import Autoencoder
+from sklearn_aensae.modules.encoder import LinearEncoder
 from sklearn_aensae.sources import Whitening
 
 if TYPE_CHECKING:
@@ -67,13 +68,26 @@ def _write_weights(estimator: "BaseSAE", module: Autoencoder) -> None:
     scale = estimator._scaling.factor
     estimator.components_ = to_array(module.decoder.dictionary())
     estimator.encoder_weights_ = to_array(module.encoder.weight)
-    estimator.encoder_bias_ = to_array(module.encoder.bias) / scale
-    estimator.encoder_offset_ = to_array(module.offset) / scale
     estimator.decoder_bias_ = to_array(module.decoder.bias) / scale
+    estimator.encoder_offset_ = estimator.decoder_bias_.copy()
+    estimator.encoder_bias_ = to_array(module.encoder.bias) / scale
+    if module.encoder.centre is not None:
+        estimator.encoder_offset_ = np.zeros_like(to_array(module.encoder.centre))
+        estimator.encoder_bias_ = (_uncentred_bias(module.encoder) / scale).astype(
+            estimator.encoder_bias_.dtype
+        )
     norms = np.linalg.norm(estimator.components_.astype(np.float64), axis=1)
     off = np.abs(norms - 1) > 100 * np.finfo(estimator.components_.dtype).eps
     if module.decoder.has_unit_atoms and (off & (norms > 0)).any():
         _take_norms(estimator, np.where(norms > 0, norms, 1))
+
+
+def _uncentred_bias(encoder: LinearEncoder) -> NDArray[np.float64]:
+    """Return the bias of the same encoder without its centre."""
+    weight, centre, bias = (
+        to_array(part).astype(np.float64) for part in (encoder.weight, encoder.centre, encoder.bias)
+    )
+    return bias - weight @ centre
 
 
 def _write_unwhitened(estimator: "BaseSAE", module: Autoencoder, whitening: Whitening) -> None:
@@ -82,15 +96,17 @@ def _write_unwhitened(estimator: "BaseSAE", module: Autoencoder, whitening: Whit
     With x' = M (x - mu), atoms d' become M^-1 d', and W'(x' - b') + c' = W'M (x - b) + c' with
     b = M^-1 b' + mu. Where the encoder does not subtract b, its bias takes over what mu is.
     """
-    dictionary, bias = module.decoder.dictionary(), module.decoder.bias
-    atoms = to_array(dictionary.double()) @ whitening.inverse
-    weights = to_array(module.encoder.weight.double()) @ whitening.matrix
-    encoder_bias = to_array(module.encoder.bias.double())
-    decoder_bias = to_array(bias.double()) @ whitening.inverse + whitening.mean
+    encoder, dtype = module.encoder, to_array(module.decoder.bias).dtype
+    dictionary, encoder_weights, encoder_bias, decoder_bias = (
+        to_array(part).astype(np.float64)
+        for part in (module.decoder.dictionary(), encoder.weight, encoder.bias, module.decoder.bias)
+    )
+    atoms, weights = dictionary @ whitening.inverse, encoder_weights @ whitening.matrix
+    decoder_bias = decoder_bias @ whitening.inverse + whitening.mean
     offset = decoder_bias
-    if not module.encoder.is_centred:
-        offset, encoder_bias = np.zeros_like(offset), encoder_bias - weights @ whitening.mean
-    dtype = to_array(bias).dtype
+    if encoder.centre is not None:
+        offset = np.zeros_like(offset)
+        encoder_bias = _uncentred_bias(encoder) - weights @ whitening.mean
     estimator.components_, estimator.encoder_weights_ = atoms, weights
     estimator.encoder_bias_, estimator.encoder_offset_ = encoder_bias, offset.astype(dtype)
     estimator.decoder_bias_ = decoder_bias.astype(dtype)

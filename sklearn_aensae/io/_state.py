@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
 __all__ = ["pack", "restore_net"]
 
+_NEW = frozenset({"encoder.centre"})
+"""What the first files did not have: then it is what it is in a new module."""
+
 
 def pack(estimator: "BaseSAE", *, optimizer: bool = True) -> dict[str, Any]:
     """Return all that a fitted estimator is.
@@ -92,13 +95,14 @@ def _versions() -> dict[str, str]:
 def _load(module: torch.nn.Module, state: Mapping[str, Any], name: str) -> None:
     """Load the state of a module, refusing what `load_state_dict` would cast or miss."""
     expected = module.state_dict()
+    state = {key: value for key, value in expected.items() if key in _NEW} | dict(state)
     if set(state) != set(expected):
         missing, foreign = set(expected) - set(state), set(state) - set(expected)
         raise LoadError(f"the {name} misses {sorted(missing)} and does not know {sorted(foreign)}.")
     for key, value in expected.items():
         if isinstance(value, Tensor):
             _check_like(state[key], value, f"{name}.{key}")
-    module.load_state_dict(dict(state))
+    module.load_state_dict(state)
 
 
 def _load_optimizer(optimizer: torch.optim.Optimizer, state: dict[str, Any]) -> None:

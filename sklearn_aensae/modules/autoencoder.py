@@ -33,8 +33,8 @@ class SAEOutput(NamedTuple):
 class Autoencoder(nn.Module):
     r"""Sparse autoencoder :math:`\hat x = D^\top \sigma(W (x - b) + c) + b`.
 
-    An encoder that is not centred leaves out the first b. A transcoder's atoms and b belong to
-    another space than x.
+    An encoder that is not centred has a fixed vector in the place of the first b. A transcoder's
+    atoms and b belong to another space than x.
 
     Parameters
     ----------
@@ -65,9 +65,8 @@ class Autoencoder(nn.Module):
 
     @property
     def offset(self) -> Tensor:
-        """What is subtracted before encoding: the decoder's bias, or zeros."""
-        weight = self.encoder.weight
-        return self.decoder.bias if self.encoder.is_centred else weight.new_zeros(weight.shape[1])
+        """What is subtracted before encoding: the decoder's bias, or a centre that is fixed."""
+        return self.decoder.bias if self.encoder.centre is None else self.encoder.centre
 
     def encode(self, x: Tensor) -> Codes:
         """Codes of the rows of `x`, shape (batch, n_features)."""
@@ -101,6 +100,8 @@ class Autoencoder(nn.Module):
         atoms = decoder.get_parameter("atoms")
         if inputs is not None:
             encoder.weight.mul_(inputs)
+            if encoder.centre is not None:
+                encoder.centre.div_(inputs)
         if outputs is not None:
             atoms.div_(outputs)
             decoder.bias.div_(outputs)

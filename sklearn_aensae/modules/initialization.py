@@ -71,7 +71,8 @@ def initialize_(
         Source of all randomness, on the CPU.
     wanted : Tensor of shape (n_rows, n_outputs) or None, default=None
         What is to be reconstructed of them; None for the rows themselves. Otherwise "data" takes
-        its mean for b_dec, and the encoder sees what a linear regression says of it.
+        its mean for b_dec, and the encoder sees what a linear regression says of it. An encoder
+        that does not subtract b_dec subtracts the mean of the sample, with "paper" nothing.
     device : str, default="cpu"
         Where the module is to be, and where it reconstructs the sample.
     """
@@ -115,8 +116,9 @@ def _initialize_from_data(
     if wanted is not sample:
         input_centre, atoms = find_centre(sample), atoms @ regress(wanted, sample)
     module.encoder.weight.copy_(atoms)
-    # Pre-codes are W(x - centre), whether or not the encoder subtracts it.
-    module.encoder.bias.copy_(module.encoder.weight @ (module.offset - input_centre))
+    module.encoder.bias.zero_()
+    if module.encoder.centre is not None:
+        module.encoder.centre.copy_(input_centre)
 
 
 @torch.no_grad()
@@ -135,7 +137,6 @@ def _fit_scale(module: Autoencoder, sample: Tensor, wanted: Tensor) -> None:
     factor = ((wanted - centre) * fitted).sum() / energy if energy > 0 else torch.ones(())
     if factor > 0:
         module.encoder.weight.mul_(factor)
-        module.encoder.bias.mul_(factor)
 
 
 def regress(wanted: Tensor, x: Tensor) -> Tensor:

@@ -37,9 +37,8 @@ class Pace(Callback):
                 for name, parameter in parameters(net).items():
                     parameter.copy_(self.start[name])
                 if not net.module_.encoder.is_centred:
-                    net.module_.encoder.bias.sub_(
-                        self.start["encoder_weight"] @ self.start["decoder_bias"]
-                    )
+                    shift = net.module_.offset - self.start["decoder_bias"]
+                    net.module_.encoder.bias.add_(self.start["encoder_weight"] @ shift)
 
     def on_batch_end(self, net: Any, training: bool = False, **kwargs: Any) -> None:
         """Hand over to the next method."""

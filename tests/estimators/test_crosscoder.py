@@ -24,8 +24,8 @@ def test_the_first_step_against_numpy():
     for view in VIEWS:
         x[:, view] *= np.sqrt(x[:, view].shape[1]) / np.linalg.norm(x[:, view], axis=1).mean()
     w, loss = keep.before, 0.0
-    atoms = w["decoder.atoms"]
-    codes = np.maximum(x @ w["encoder.weight"].T + w["encoder.bias"], 0)
+    atoms, centred = w["decoder.atoms"], x - x.mean(0)
+    codes = np.maximum(centred @ w["encoder.weight"].T + w["encoder.bias"], 0)
     sums, norms, for_atoms = codes.sum(0) / 120, np.zeros(24), np.zeros_like(atoms)
     for_codes = np.zeros_like(codes)
     for view in VIEWS:
@@ -40,7 +40,7 @@ def test_the_first_step_against_numpy():
     assert keep.loss == pytest.approx(loss + 0.2 * sums @ norms, rel=1e-9)
     for name, gradient in {
         "decoder.atoms": for_atoms,
-        "encoder.weight": for_codes.T @ x,
+        "encoder.weight": for_codes.T @ centred,
         "encoder.bias": for_codes.sum(0),
     }.items():
         np.testing.assert_allclose(keep.gradients[name], gradient, atol=1e-10, err_msg=name)

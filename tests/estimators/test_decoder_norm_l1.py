@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 import torch
-from helpers import make_data, quick
+from helpers import given, make_data, quick
 from skorch.callbacks import Callback, GradientNormClipping
 
-from sklearn_aensae import DecoderNormL1SAE
+from sklearn_aensae import L1SAE, Crosscoder, DecoderNormL1SAE, Transcoder
 from sklearn_aensae.modules.decoders import FreeDecoder
 from sklearn_aensae.objective.penalties import L1
 
@@ -40,8 +40,8 @@ def test_loss_and_gradients_against_numpy(trained, density):
     assert output.codes.is_sparse == (density == 0)
     W, c = (p.detach().numpy() for p in (module.encoder.weight, module.encoder.bias))
     D, b = (p.detach().numpy() for p in (module.decoder.atoms, module.decoder.bias))
-    x, norms = x.numpy(), np.linalg.norm(D, axis=1)
-    codes = np.maximum(x @ W.T + c, 0)
+    x, norms, centred = x.numpy(), np.linalg.norm(D, axis=1), (x - module.encoder.centre).numpy()
+    codes = np.maximum(centred @ W.T + c, 0)
     error = codes @ D + b - x
     expected = (error**2).sum() / (n * d) + 0.1 * (codes @ norms).sum() / n
     assert loss.item() == pytest.approx(expected, rel=1e-12)
@@ -49,7 +49,7 @@ def test_loss_and_gradients_against_numpy(trained, density):
     to_atoms = 2 / (n * d) * codes.T @ error
     to_atoms += 0.1 * (codes.sum(0) / n / norms)[:, None] * D
     for parameter, gradient in [
-        (module.encoder.weight, to_codes.T @ x),
+        (module.encoder.weight, to_codes.T @ centred),
         (module.encoder.bias, to_codes.sum(0)),
         (module.decoder.atoms, to_atoms),
         (module.decoder.bias, 2 / (n * d) * error.sum(0)),
@@ -106,6 +106,25 @@ def test_the_encoder_subtracts_nothing(trained):
     np.testing.assert_allclose(sae.transform(X), codes, atol=1e-10)
 
 
+@pytest.mark.parametrize("cls", [DecoderNormL1SAE, Crosscoder, Transcoder, L1SAE])
+def test_where_the_rows_lie_does_not_matter_to_training(cls):
+    """Without a centre, each step would move all pre-codes along with the mean of the rows."""
+    params = {"input_scaling": None, "dtype": "float64", "max_epochs": 10, "learning_rate": 1e-2}
+    shift = np.linspace(-20, 30, 8)
+    targets = given(cls, X)[1:]
+    here, there = (quick(cls, **params).fit(rows, *targets) for rows in (X, X + shift))
+    np.testing.assert_allclose(there.transform(X + shift), here.transform(X), atol=1e-6)
+    as_published = quick(cls, init="paper", **params).fit(*given(cls, X)).net_.module_.encoder
+    assert as_published.centre is None or not as_published.centre.any()
+
+
+def test_a_warm_start_keeps_the_centre():
+    params = {"input_scaling": None, "max_steps": 1, "learning_rate": 1e-12}
+    sae = quick(DecoderNormL1SAE, warm_start=True, **params).fit(X[:60])
+    codes = sae.transform(X)
+    np.testing.assert_allclose(sae.fit(X[60:]).transform(X), codes, atol=1e-6)
+
+
 @pytest.mark.parametrize("norm", [0.3, 1.0, 4.0])
 def test_shrinkage_on_a_single_atom_is_half_of_lambda(norm):
     """The best code on a unit atom d is max(<x, d> - n lambda / 2, 0): there, nothing moves."""
@@ -117,6 +136,7 @@ def test_shrinkage_on_a_single_atom_is_half_of_lambda(norm):
         module.encoder.weight.copy_(direction[None] / norm)
         module.encoder.bias.fill_(-2 * strength / 2 / norm)
         module.decoder.bias.zero_()
+        module.encoder.centre.zero_()
     module.zero_grad()
     x = torch.linspace(-1, 3, 50, dtype=torch.float64)[:, None] * direction
     sae.net_.criterion_(x, module(x), module).backward()

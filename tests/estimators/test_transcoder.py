@@ -29,7 +29,8 @@ def test_the_first_step_against_numpy(skip):
     params = PLAIN | {"max_steps": 1, "batch_size": 120, "shuffle": False, "callbacks": [keep]}
     sae = quick(Transcoder, skip=skip, **params).fit(X, Y)
     w = keep.before
-    codes = relu_topk(X @ w["encoder.weight"].T + w["encoder.bias"], 4)
+    centred = X - X.mean(0)
+    codes = relu_topk(centred @ w["encoder.weight"].T + w["encoder.bias"], 4)
     skipped = X @ w["skip.weight"].T if skip else 0.0
     error = codes @ w["decoder.atoms"] + w["decoder.bias"] + skipped - Y
     variance = ((Y - Y.mean(0)) ** 2).mean()
@@ -39,7 +40,7 @@ def test_the_first_step_against_numpy(skip):
     expected = {
         "decoder.atoms": codes.T @ outer,
         "decoder.bias": outer.sum(0),
-        "encoder.weight": for_codes.T @ X,
+        "encoder.weight": for_codes.T @ centred,
         "encoder.bias": for_codes.sum(0),
     }
     if skip:
@@ -60,7 +61,7 @@ def test_more_codes_reconstruct_the_targets_too(skip):
     w = keep.before
     expected, variance = 0.0, ((Y - Y.mean(0)) ** 2).mean()
     for k, factor in ((4, 1), (10, 1 / 8)):
-        codes = relu_topk(X @ w["encoder.weight"].T + w["encoder.bias"], k)
+        codes = relu_topk((X - X.mean(0)) @ w["encoder.weight"].T + w["encoder.bias"], k)
         skipped = X @ w["skip.weight"].T if skip else 0.0
         error = codes @ w["decoder.atoms"] + w["decoder.bias"] + skipped - Y
         expected += factor * (error**2).mean() / variance
@@ -80,7 +81,8 @@ def test_auxk_reconstructs_what_is_left_over_of_the_targets():
     w = {n: p.detach().numpy() for n, p in module.named_parameters()}
     x, wanted, dead = x.numpy(), wanted.numpy(), np.arange(0, 24, 3)
     residual = wanted - output.reconstruction.detach().numpy()
-    pre_codes = x @ w["encoder.weight"][dead].T + w["encoder.bias"][dead]
+    centred = x - x.mean(0)
+    pre_codes = centred @ w["encoder.weight"][dead].T + w["encoder.bias"][dead]
     fitted = relu_topk(pre_codes, 6) @ w["decoder.atoms"][dead]
     assert term.k_aux == 6  # half of the targets, not of the features
     assert found == pytest.approx(((residual - fitted) ** 2).sum() / (residual**2).sum(), rel=1e-9)
@@ -266,6 +268,7 @@ def test_a_wider_reconstruction_is_one_of_the_targets_with_the_skip():
     with torch.no_grad():
         value = term(x, module(x)._replace(target=wanted), module).item()
     w = {n: p.detach().numpy() for n, p in module.named_parameters()}
-    codes = relu_topk(x.numpy() @ w["encoder.weight"].T + w["encoder.bias"], 9)
-    fitted = codes @ w["decoder.atoms"] + w["decoder.bias"] + x.numpy() @ w["skip.weight"].T
+    rows = x.numpy()
+    codes = relu_topk((rows - rows.mean(0)) @ w["encoder.weight"].T + w["encoder.bias"], 9)
+    fitted = codes @ w["decoder.atoms"] + w["decoder.bias"] + rows @ w["skip.weight"].T
     assert value == pytest.approx(((fitted - wanted.numpy()) ** 2).mean(), rel=1e-9)

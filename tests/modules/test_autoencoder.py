@@ -132,6 +132,8 @@ def test_folding_is_the_same_map_in_other_units(kind):
     module = Autoencoder(encoder, ReLU(), make_decoder(n_outputs, 12), skip).double().eval()
     for parameter in module.parameters():
         torch.nn.init.normal_(parameter)
+    if encoder.centre is not None:
+        encoder.centre.normal_()
     module.decoder.constrain_()
     folded = module.folded(inputs, outputs)
     assert (folded is module) == (kind == "nothing")
