@@ -7,7 +7,8 @@ __all__ = ["splice"]
 SHARED = {
     "{adaptive_parameters}": """
 gamma : float, default=0.5
-    Exponent of the adaptive weights; 0 gives :class:`L1SAE`.
+    Exponent of the adaptive weights; 0 gives :class:`L1SAE`. Where components go silent, as when
+    8 of 1,536 are to be active, 0.25 spares the weak (docs/weight_rules.md).
 ema_beta : float, default=0.999
     Decay per step of the moving averages.
 ema_correction : bool, default=True

@@ -59,6 +59,10 @@ class Arm:
 PLAIN = [Arm(name, cls) for name, cls in all_saes()]
 BEST = [
     Arm("AdaptiveElasticNetSAE, exact", AdaptiveElasticNetSAE, EXACT),
+    # Weaker weights: what is weak is not starved where few codes are active.
+    Arm(
+        "AdaptiveElasticNetSAE, gamma 0.25, exact", AdaptiveElasticNetSAE, {**EXACT, "gamma": 0.25}
+    ),
     Arm(
         "AdaptiveElasticNetSAE, whitened, exact",
         AdaptiveElasticNetSAE,
