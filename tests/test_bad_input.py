@@ -190,6 +190,21 @@ def test_k_above_n_components_means_all():
     assert (quick(TopKSAE, 3, k=100).fit_transform(X) > 0).sum(1).max() == 3
 
 
+@pytest.mark.parametrize("n_components", [2**31, 1e18])
+def test_more_components_than_there_are_indices(n_components):
+    with pytest.raises(ValueError, match=r"n_components=.* components for 8 features; at most"):
+        quick(L1SAE, n_components).fit(X)
+
+
+def test_more_weights_than_memory(monkeypatch):
+    def full(*size, **kwargs):
+        raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 1")
+
+    monkeypatch.setattr(torch, "empty", full)
+    with pytest.raises(MemoryError, match=r"n_components=24 is 24 components for 8 features"):
+        quick(L1SAE).fit(X)
+
+
 @pytest.mark.parametrize("device", ["quantum", "cuda:99", torch.device("cuda:99")])
 def test_devices_that_are_not_there(device):
     with pytest.raises(ValueError, match=f"device='{device}' cannot be used here"):

@@ -157,13 +157,27 @@ def _check_scaling(estimator: "BaseSAE") -> None:
 
 
 def make_module(estimator: "BaseSAE", plan: Plan) -> Autoencoder:
-    """Return the autoencoder on the CPU, with weights yet to be filled in."""
-    module = Autoencoder(
-        estimator._make_encoder(plan),
-        estimator._make_activation(plan.n_components),
-        estimator._make_decoder(plan),
-        estimator._make_skip(plan),
-    ).to(getattr(torch, estimator.dtype))
+    """Return the autoencoder on the CPU, with weights yet to be filled in.
+
+    Raises
+    ------
+    MemoryError
+        If there is not as much.
+    """
+    try:
+        module = Autoencoder(
+            estimator._make_encoder(plan),
+            estimator._make_activation(plan.n_components),
+            estimator._make_decoder(plan),
+            estimator._make_skip(plan),
+        ).to(getattr(torch, estimator.dtype))
+    except RuntimeError as error:  # torch's own for memory, on the CPU
+        if "alloc" not in str(error):
+            raise
+        raise MemoryError(
+            f"n_components={estimator.n_components} is {plan.n_components} components for "
+            f"{plan.n_features} features: this machine has not enough memory for their weights."
+        ) from error
     batch_size = min(estimator.batch_size, plan.n_samples)
     module.tracker.window = plan.samples(estimator.dead_window)
     if not isinstance(estimator.dead_window, Integral) and plan.n_steps is not None:

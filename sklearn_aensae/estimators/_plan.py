@@ -75,6 +75,10 @@ def plan_length(estimator: "BaseSAE", source: Source) -> tuple[int, int]:
     return max_steps, 1
 
 
+MOST_COMPONENTS = 2**31 - 1
+"""Active codes are stored with 32-bit indices."""
+
+
 def count_components(estimator: "BaseSAE", n_features: int) -> int:
     """Return the number of components, from a count or an expansion factor."""
     size = estimator.n_components
@@ -83,5 +87,10 @@ def count_components(estimator: "BaseSAE", n_features: int) -> int:
         raise ValueError(
             f"n_components={size} times {n_features} features is less than one component; use a "
             "larger factor, or an int for an absolute number."
+        )
+    if count > MOST_COMPONENTS:
+        raise ValueError(
+            f"n_components={size} is {count} components for {n_features} features; at most "
+            f"{MOST_COMPONENTS} are possible."
         )
     return int(count)
