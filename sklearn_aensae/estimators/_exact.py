@@ -17,6 +17,7 @@ from sklearn_aensae._warnings import warn
 from sklearn_aensae.coding import Coding, debias, solve
 from sklearn_aensae.estimators import _coding
 from sklearn_aensae.estimators._fitted import read_module
+from sklearn_aensae.estimators._matching import MATCHED_ROWS, match_l0
 from sklearn_aensae.estimators._penalised import PenalisedSAE
 from sklearn_aensae.estimators._validation import validate_rows
 from sklearn_aensae.kernels import ActiveCodes, Codes, Pattern
@@ -137,16 +138,33 @@ class ExactCodingSAE(PenalisedSAE):
 
     def _check_source(self, source: Source) -> None:
         self._check_refinement()
-        if self.decoder_refits and source.n_samples is None:
+        if source.n_samples is not None:
+            return
+        if self.decoder_refits:
             raise ValueError(
                 f"decoder_refits={self.decoder_refits} reads rows again after training, and X is a "
                 "stream; use decoder_refits=0, and refit_decoder with rows in memory or on disk."
             )
+        if self._matches_l0():
+            raise ValueError(
+                f"target_l0={self.target_l0} with transform_method='exact' reads rows again after "
+                "training, and X is a stream; use 'encoder', and encode(X, method='exact') after "
+                "training, which has another L0."
+            )
+
+    def _matches_l0(self) -> bool:
+        """Whether as many codes are asked for as only the penalty of exact ones decides on."""
+        return self.transform_method == "exact" and self.target_l0 is not None
 
     def _polish(self, source: Source) -> None:
         for i in tqdm(range(self.decoder_refits), "refits", disable=not self.verbose):
             # Other rows each time: what they agree on is what there is.
-            self.refit_decoder(source.sample(REFIT_ROWS, self._seed + i))
+            rows = source.sample(REFIT_ROWS, self._seed + i)
+            if self._matches_l0():
+                match_l0(self, rows[:MATCHED_ROWS])
+            self.refit_decoder(rows)
+        if self._matches_l0():
+            match_l0(self, source.sample(MATCHED_ROWS, self._seed + self.decoder_refits))
 
     def _objectives(self, X: Any, method: str) -> NDArray[np.float64]:
         """Value of the objective of coding at the codes of a method, for each row."""

@@ -75,8 +75,11 @@ class PenalisedSAE(RevivingSAE):
 
     def _write_fitted(self) -> None:
         super()._write_fitted()
+        self._write_strength()
+
+    def _write_strength(self) -> None:
         control = self.net_.criterion_.control
-        strength = self._trained_with["lambda_1"] if control is None else control.strength()
+        strength = self._trained_with["lambda_1"] if control is None else control.coding_strength()
         self.lambda_1_ = self._risen_share() * float(strength)
 
     def _risen_share(self) -> float:

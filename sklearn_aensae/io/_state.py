@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = ["pack", "restore_net"]
 
-_NEW = frozenset({"encoder.centre"})
+_NEW = frozenset({"encoder.centre", "control.log_coding"})
 """What the first files did not have: then it is what it is in a new module."""
 
 

@@ -60,6 +60,7 @@ class L0Control(nn.Module):
     """
 
     log_factor: Tensor
+    log_coding: Tensor
     error: Tensor
 
     def __init__(self, strength: float, target: float, n_steps: int) -> None:
@@ -68,6 +69,9 @@ class L0Control(nn.Module):
         self.reset = max(FASTEST, RESET * n_steps)
         self.settled, self.memory = (max(1.0, share * n_steps) for share in (SETTLED, MEMORY))
         self.register_buffer("log_factor", torch.zeros((), dtype=torch.float64))
+        # From the strength of training to that at which codes that are solved for meet the target.
+        self.register_buffer("log_coding", torch.zeros((), dtype=torch.float64))
+        self.solved_ratio: float | None = None
         # NaN until there is a first batch.
         self.register_buffer("error", torch.full((), torch.nan, dtype=torch.float64))
 
@@ -75,8 +79,14 @@ class L0Control(nn.Module):
         """Present strength, as a 0-d tensor."""
         return self.first_strength * self.log_factor.exp()
 
+    def coding_strength(self) -> Tensor:
+        """Strength by which codes are solved for."""
+        return self.strength() * self.log_coding.exp()
+
     def ratio(self) -> float:
-        """Present L0 as a share of the target; reads the device."""
+        """L0 as a share of the target: of the encoder in training, or of codes solved since."""
+        if self.solved_ratio is not None:
+            return self.solved_ratio
         return math.exp(float(self.error))
 
     @torch.no_grad()
@@ -128,6 +138,10 @@ class PenaltyControl(Callback):
         self.name = name
         self.warm_up = warm_up
         self.learning_rate = learning_rate
+
+    def on_train_begin(self, net: Any, **kwargs: Any) -> None:
+        """Forget what codes were solved for before."""
+        net.criterion_.control.solved_ratio = None
 
     def on_batch_begin(self, net: Any, training: bool = False, **kwargs: Any) -> None:
         """Set the weight for the coming step."""

@@ -8,12 +8,15 @@ from skorch.callbacks import Callback
 
 from sklearn_aensae import L1SAE, ElasticNetSAE, PAnnealingSAE, _devices, all_saes, load
 from sklearn_aensae.datasets import make_spiked_dictionary
+from sklearn_aensae.estimators._exact import ExactCodingSAE
+from sklearn_aensae.io._folder import read_folder, write_folder
 from sklearn_aensae.testing import count_host_reads
 
 # Most fits here are a dozen steps long, which is too short for any target.
 pytestmark = pytest.mark.filterwarnings("ignore:target_l0=.* was missed")
 
 PENALISED = [cls for _, cls in all_saes() if "lambda_1" in cls.__dataclass_fields__]
+EXACT = [cls for cls in PENALISED if issubclass(cls, ExactCodingSAE)]
 X = make_data()
 
 
@@ -130,6 +133,48 @@ def test_exact_codes_have_the_strength_of_the_end():
     sae = quick(L1SAE, target_l0=3, max_epochs=20, dtype="float64").fit(X)
     assert sae.lambda_1_ != sae.lambda_1
     np.testing.assert_array_equal(sae._strengths(), np.full(24, sae.lambda_1_))
+
+
+@pytest.mark.parametrize("refits", [0, 2])
+@pytest.mark.parametrize("cls", EXACT)
+def test_codes_that_are_solved_for_meet_the_target(cls, refits, rows):
+    params = {"max_steps": 300, "batch_size": 128, "learning_rate": 4e-3, "random_state": 0}
+    params |= {"decoder_refits": refits, "debias": refits > 0, "transform_method": "exact"}
+    sae = cls(128, target_l0=12, **params).fit(rows[0])
+    found = (sae.transform(rows[1]) > 0).sum(1).mean()
+    print(f"{cls.__name__}: L0 {found:.2f} for 12, lambda_1_ {sae.lambda_1_:.4f}")
+    assert found == pytest.approx(12, rel=0.05)
+    # Training has another strength; the log is of training.
+    assert sae.lambda_1_ != pytest.approx(sae.history_["lambda_1"][-1], rel=0.01)
+
+
+def test_the_strength_of_solved_codes_is_kept(tmp_path):
+    sae = quick(L1SAE, target_l0=3, transform_method="exact", max_epochs=20).fit(X)
+    assert float(sae.net_.criterion_.control.log_coding) != 0
+    sae.save(tmp_path / "sae")
+    again = load(tmp_path / "sae")
+    assert again.lambda_1_ == sae.lambda_1_
+    np.testing.assert_array_equal(again.transform(X), sae.transform(X))
+    # Files from before there was such a strength mean that of training.
+    content = read_folder(tmp_path / "sae")
+    del content["state"]["objective"]["control.log_coding"]
+    write_folder(tmp_path / "old", content)
+    old = load(tmp_path / "old")
+    assert old.lambda_1_ == pytest.approx(float(sae.net_.criterion_.control.strength()))
+
+
+def test_a_target_that_no_strength_meets():
+    """Without a ridge, no more codes are needed than there are features."""
+    sae = quick(L1SAE, 24, target_l0=20, transform_method="exact", max_epochs=20, dtype="float64")
+    with pytest.warns(UserWarning, match=r"target_l0=20 was missed: [78]"):
+        sae.fit(X)
+    assert 7 < (sae.transform(X) > 0).sum(1).mean() <= 8
+
+
+def test_a_stream_cannot_be_solved_again():
+    sae = quick(L1SAE, target_l0=3, transform_method="exact", max_steps=4)
+    with pytest.raises(ValueError, match="target_l0=3 with transform_method='exact' reads rows"):
+        sae.fit(iter([X]))
 
 
 def test_p_annealing_names_the_strength_of_its_last_step():

@@ -1,0 +1,91 @@
+"""The strength of a penalty at which codes that are solved for meet `target_l0`."""
+
+import copy
+import math
+from typing import TYPE_CHECKING
+
+from torch import Tensor
+
+if TYPE_CHECKING:
+    from sklearn_aensae.estimators._exact import ExactCodingSAE
+
+__all__ = ["MATCHED_ROWS", "match_l0"]
+
+MATCHED_ROWS = 4_096
+"""Most training rows that are counted: their mean is known to a hundredth."""
+
+CLOSE = math.log(1.01)
+"""Error of the logarithm of L0 that is no longer mended."""
+
+MOST_TRIALS = 12
+
+LONGEST = 1.0
+"""Most by which the logarithm of the strength moves at a time."""
+
+LEAST_SLOPE = 0.25
+"""Least fall of log L0 per rise of log strength that a step counts on."""
+
+SMALLEST_L0 = 0.01
+"""Share of the target below which L0 counts as that: its logarithm has no lower bound."""
+
+Trial = tuple[float, float]
+"""Log strength, and the error of log L0 that it led to."""
+
+
+def match_l0(estimator: "ExactCodingSAE", rows: Tensor) -> None:
+    """Move the strength by which codes are solved for until they are as many as asked for.
+
+    In logarithms, L0 falls almost on a line: the first step supposes a slope of -1, each further
+    one goes where the line through two trials says, those next to the target on both sides if there
+    are such. Training, should it go on, keeps its own strength.
+
+    Parameters
+    ----------
+    estimator : ExactCodingSAE
+        With a `target_l0`; its `transform` says what codes are.
+    rows : Tensor of shape (n_rows, n_features)
+        In the units of the input.
+    """
+    coder = copy.copy(estimator).set_params(sparse_output=True)
+    trials = [_try(coder, rows)]
+    while abs(trials[-1][1]) > CLOSE and len(trials) < MOST_TRIALS and not _is_stuck(trials):
+        _set_strength(coder, _next(trials))
+        trials.append(_try(coder, rows))
+    best, error = min(trials, key=lambda trial: abs(trial[1]))
+    _set_strength(estimator, best)
+    estimator.net_.criterion_.control.solved_ratio = math.exp(error)
+
+
+def _try(coder: "ExactCodingSAE", rows: Tensor) -> Trial:
+    """Count the codes of rows at the present strength."""
+    control = coder.net_.criterion_.control
+    ratio = coder.transform(rows.numpy()).nnz / len(rows) / control.target
+    return float(control.log_coding), math.log(max(ratio, SMALLEST_L0))
+
+
+def _set_strength(estimator: "ExactCodingSAE", log_coding: float) -> None:
+    """Set the strength, and the attribute that says it."""
+    estimator.net_.criterion_.control.log_coding.fill_(log_coding)
+    estimator._write_strength()
+
+
+def _is_stuck(trials: list[Trial]) -> bool:
+    """Whether the last step, a long one, changed nothing: there are no more codes to be had."""
+    if len(trials) < 2:
+        return False
+    (before, its_error), (at, error) = trials[-2:]
+    return abs(at - before) > LONGEST / 2 and abs(error - its_error) < CLOSE
+
+
+def _next(trials: list[Trial]) -> float:
+    """Return the next log strength to try."""
+    (at, error), *others = sorted(trials, key=lambda trial: abs(trial[1]))
+    across = [trial for trial in others if trial[1] * error < 0]
+    if across:
+        there, its_error = across[0]
+        return at - error * (there - at) / (its_error - error)
+    slope = -1.0
+    if others:
+        there, its_error = others[0]
+        slope = min(-LEAST_SLOPE, (error - its_error) / (at - there))
+    return at - max(-LONGEST, min(LONGEST, error / slope))
