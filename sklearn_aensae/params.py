@@ -76,9 +76,12 @@ class InRange(Domain):
     high: float
     open_low: bool = False
     open_high: bool = False
+    optional: bool = False
 
     def accepts(self, value: Any) -> bool:
         """Whether `value` is in the domain."""
+        if value is None:
+            return self.optional
         if not _is_real(value) or not self.low <= value <= self.high:
             return False
         at_open_low = self.open_low and value == self.low
@@ -88,7 +91,8 @@ class InRange(Domain):
         """Return the domain in words, to follow "must be"."""
         left = "(" if self.open_low else "["
         right = ")" if self.open_high else "]"
-        return f"a number in {left}{self.low}, {self.high}{right}"
+        words = f"a number in {left}{self.low}, {self.high}{right}"
+        return words + (" or None" if self.optional else "")
 
 
 @dataclass(frozen=True, repr=False)

@@ -10,13 +10,15 @@ from helpers import SAES, given, make_data, quick
 from naive import use_naive_kernels
 
 from sklearn_aensae import TopKSAE, _devices
+from sklearn_aensae.estimators._plan import Plan
 from sklearn_aensae.kernels import Workspace
 from sklearn_aensae.modules.activations import ReLU
 from sklearn_aensae.modules.activations.elementwise import BREAK_EVEN, Elementwise
 
 X = make_data(n_samples=200, n_features=8)
+PLAN = Plan(n_features=8, n_components=8, n_samples=200, n_steps=10, variance=1.0)
 TOLERANCE = {"float32": 1e-5, "float64": 1e-10}
-DENSE_AT_FIRST = [c for c in SAES if isinstance(quick(c)._make_activation(8), Elementwise)]
+DENSE_AT_FIRST = [c for c in SAES if isinstance(quick(c)._make_activation(PLAN), Elementwise)]
 L1_TYPES = [c for c in DENSE_AT_FIRST if "lambda_1" in c.__dataclass_fields__]
 ONE_VIEW = {"view_sizes": None}
 """Where parts of atoms are pulled towards 0, training jumps from one side of it to the other, and

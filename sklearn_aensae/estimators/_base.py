@@ -90,8 +90,8 @@ class BaseSAE(
     # What a variant overrides ------------------------------------------------------------
 
     @abstractmethod
-    def _make_activation(self, n_components: int) -> Activation:
-        """Activation for `n_components` components."""
+    def _make_activation(self, plan: Plan) -> Activation:
+        """Activation of pre-codes."""
 
     def _view_sizes(self, n_features: int) -> tuple[int, ...]:
         """Columns of each view, if `X` is several side by side that are scaled separately."""

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from sklearn_aensae.estimators._budget import BudgetSAE
+from sklearn_aensae.estimators._plan import Plan
 from sklearn_aensae.modules.activations import Activation, BatchTopK
 
 __all__ = ["BatchTopKSAE"]
@@ -49,5 +50,5 @@ class BatchTopKSAE(BudgetSAE):
     8.0
     """
 
-    def _make_activation(self, n_components: int) -> Activation:
-        return BatchTopK(min(self.k, n_components))
+    def _make_activation(self, plan: Plan) -> Activation:
+        return BatchTopK(min(self.k, plan.n_components))

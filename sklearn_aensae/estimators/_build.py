@@ -167,7 +167,7 @@ def make_module(estimator: "BaseSAE", plan: Plan) -> Autoencoder:
     try:
         module = Autoencoder(
             estimator._make_encoder(plan),
-            estimator._make_activation(plan.n_components),
+            estimator._make_activation(plan),
             estimator._make_decoder(plan),
             estimator._make_skip(plan),
         ).to(getattr(torch, estimator.dtype))

@@ -65,7 +65,8 @@ class FeatureChoiceSAE(MutualChoiceSAE):
     (0, (128,))
     """
 
-    def _make_activation(self, n_components: int) -> Activation:
+    def _make_activation(self, plan: Plan) -> Activation:
+        n_components = plan.n_components
         return FeatureChoice(min(self.k, n_components), self._densities(n_components))
 
     def _check_plan(self, plan: Plan) -> None:

@@ -84,10 +84,8 @@ def _write_weights(estimator: "BaseSAE", module: Autoencoder) -> None:
 
 def _uncentred_bias(encoder: LinearEncoder) -> NDArray[np.float64]:
     """Return the bias of the same encoder without its centre."""
-    weight, centre, bias = (
-        to_array(part).astype(np.float64) for part in (encoder.weight, encoder.centre, encoder.bias)
-    )
-    return bias - weight @ centre
+    weight, bias = (to_array(part).astype(np.float64) for part in (encoder.weight, encoder.bias))
+    return bias if encoder.centre is None else bias - weight @ to_array(encoder.centre)
 
 
 def _write_unwhitened(estimator: "BaseSAE", module: Autoencoder, whitening: Whitening) -> None:

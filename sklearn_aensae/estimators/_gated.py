@@ -81,8 +81,8 @@ class GatedSAE(PenalisedSAE):
 
     gate_coefficient: Annotated[float, AtLeast(0, real=True)] = 1.0
 
-    def _make_activation(self, n_components: int) -> Activation:
-        return Gated(n_components)
+    def _make_activation(self, plan: Plan) -> Activation:
+        return Gated(plan.n_components)
 
     def _make_terms(self, plan: Plan) -> dict[str, Term]:
         return {

@@ -1,6 +1,6 @@
 """JumpReLU sparse autoencoder."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, ClassVar
 
 from skorch.callbacks import Callback
@@ -16,7 +16,11 @@ from sklearn_aensae.training import PenaltyWarmUp
 __all__ = ["JumpReLUSAE"]
 
 LAMBDA_0, LAMBDA_0_OF_TARGET = 0.003, 1.0
-"""Default strengths: of what each active component costs, and of the distance from a target."""
+"""Default strengths, in variances of the rows: of what each active component costs, and of the
+distance from a target."""
+
+THRESHOLD, BANDWIDTH = 0.5, 1.0
+"""Default first thresholds and width of the slope, in standard deviations of the rows."""
 
 WARMUP, WARMUP_TO_TARGET = 0.05, 1.0
 """Default shares of training over which these rise."""
@@ -47,25 +51,28 @@ class JumpReLUSAE(RevivingSAE):
     ----------
     {n_components}
     lambda_0 : float or None, default=None
-        Strength of the penalty. None means 0.003, or 1.0 with `target_l0`.
+        Strength of the penalty. None means 0.003, or 1.0 with `target_l0`, times the variance of
+        the rows in the units of training, which is 1 less the share of their mean: where that is
+        large, all there is to explain is small.
     target_l0 : float or None, default=None
         Mean number of active components to aim at, less than there are; the penalty is then
-        :math:`\lambda_0 (L_0 / L_0^* - 1)^2`, with the L0 of each batch. A small `lambda_0` leaves
-        L0 above it.
+        :math:`\lambda_0 (L_0 / L_0^* - 1)^2`, with the L0 of each batch (Rajamanoharan et al.), and
+        its tangent from a tenth away from the target on (our choice: the slope of the square,
+        where codes are dense, silences most components). A small `lambda_0` leaves L0 above it.
     penalty : {"l0", "tanh"}, default="l0"
         "tanh" penalises :math:`\sum_j \tanh(s h_{ij})` instead of L0 (Anthropic 2025; atoms have
         norm 1, so the norm in its formula is left out).
     tanh_scale : float, default=4.0
         s of the tanh penalty (Anthropic 2025).
-    initial_threshold : float, default=0.5
-        t at the start, in the units of training: half the standard deviation of an input.
-        Published: 0.1 (Anthropic 2025, scaled as by "mean_norm") and 0.001 (Rajamanoharan et
-        al.), for many more steps.
-    bandwidth : float, default=1.0
-        Width of the slope, in the same units. It reaches from 0 to twice the initial threshold. One
-        as narrow as the first pre-codes allow (0.2 around 0.1) leaves components behind that
-        fall out of it at once: two thirds of them on the language model of
-        docs/fair_comparison.md. Published: 0.001 (Rajamanoharan et al.); 2.0 (Anthropic 2025).
+    initial_threshold : float or None, default=None
+        t at the start, in the units of training. None is half the standard deviation of the
+        rows there (0.4 for the packaged language model, 0.06 where a mean is 99 % of the rows'
+        energy). Published: 0.1 (Anthropic 2025, scaled as by "mean_norm") and 0.001 (Rajamanoharan
+        et al.), for many more steps.
+    bandwidth : float or None, default=None
+        Width of the slope, in the same units. None is the standard deviation of the rows: from
+        0 to twice the initial threshold. What a narrower one leaves behind as t rises gets no
+        gradient any more. Published: 0.001 (Rajamanoharan et al.); 2.0 (Anthropic 2025).
     ste_to_input : bool, default=True
         Whether the slope's gradient reaches pre-codes as well (our reading of Anthropic 2025);
         False for thresholds only (Rajamanoharan et al.), which takes far longer to get sparse.
@@ -81,8 +88,8 @@ class JumpReLUSAE(RevivingSAE):
         Most dead features per row in AuxK; None means n_features / 2.
     lambda_warmup : int, float or None, default=None
         Linear rise from 0 of all penalties: steps (int) or a share of training (float). None
-        means 0.05, or 1.0 with `target_l0`: codes are dense at first, and far from its target the
-        squared distance is so steep that it silences components for good. Anthropic (2025): 1.0.
+        means 0.05, or 1.0 with `target_l0`: of a fast fall of L0, components are silent for good.
+        Anthropic (2025): 1.0.
     {shared_parameters}
 
     Attributes
@@ -113,8 +120,8 @@ class JumpReLUSAE(RevivingSAE):
     target_l0: Annotated[float | None, AtLeast(1, real=True, optional=True)] = None
     penalty: Annotated[str, OneOf("l0", "tanh")] = "l0"
     tanh_scale: Annotated[float, POSITIVE] = 4.0
-    initial_threshold: Annotated[float, POSITIVE] = 0.5
-    bandwidth: Annotated[float, POSITIVE] = 1.0
+    initial_threshold: Annotated[float | None, replace(POSITIVE, optional=True)] = None
+    bandwidth: Annotated[float | None, replace(POSITIVE, optional=True)] = None
     ste_to_input: Annotated[bool, Boolean()] = True
     dead_features: Annotated[str | None, OneOf("pre_activation", "auxk", "ghost", None)] = (
         "pre_activation"
@@ -123,9 +130,11 @@ class JumpReLUSAE(RevivingSAE):
 
     _fires_if_positive: ClassVar[bool] = True
 
-    def _make_activation(self, n_components: int) -> Activation:
-        start = self.initial_threshold
-        return JumpReLU(n_components, self.bandwidth, start, self.ste_to_input)
+    def _make_activation(self, plan: Plan) -> Activation:
+        deviation = plan.variance**0.5
+        start = THRESHOLD * deviation if self.initial_threshold is None else self.initial_threshold
+        bandwidth = BANDWIDTH * deviation if self.bandwidth is None else self.bandwidth
+        return JumpReLU(plan.n_components, bandwidth, start, self.ste_to_input)
 
     def _make_terms(self, plan: Plan) -> dict[str, Term]:
         if self.penalty == "tanh" and self.target_l0 is not None:
@@ -139,7 +148,8 @@ class JumpReLUSAE(RevivingSAE):
             )
         strength = self.lambda_0
         if strength is None:
-            strength = LAMBDA_0 if self.target_l0 is None else LAMBDA_0_OF_TARGET
+            share = LAMBDA_0 if self.target_l0 is None else LAMBDA_0_OF_TARGET
+            strength = share * plan.variance
         if self.penalty == "tanh":
             penalty: Term = Tanh(self.tanh_scale, strength)
         elif self.target_l0 is not None:

@@ -39,7 +39,7 @@ class PenalisedSAE(RevivingSAE):
 
     _fires_if_positive: ClassVar[bool] = True
 
-    def _make_activation(self, n_components: int) -> Activation:
+    def _make_activation(self, plan: Plan) -> Activation:
         return ReLU()
 
     @abstractmethod

@@ -56,13 +56,13 @@ class TopKSAE(BudgetSAE):
     multi_k: Annotated[int | None, AtLeast(1, optional=True)] = None
     multi_coefficient: Annotated[float, AtLeast(0, real=True)] = 1 / 8
 
-    def _make_activation(self, n_components: int) -> Activation:
-        k = min(self.k, n_components)
+    def _make_activation(self, plan: Plan) -> Activation:
+        k = min(self.k, plan.n_components)
         if self.multi_k is None:
             return TopK(k)
         if self.multi_k <= self.k:
             raise ValueError(f"multi_k must be more than k={self.k}, or None; got {self.multi_k}.")
-        return MultiTopK(k, min(self.multi_k, n_components))
+        return MultiTopK(k, min(self.multi_k, plan.n_components))
 
     def _make_terms(self, plan: Plan) -> dict[str, Term]:
         if self.multi_k is None:

@@ -82,8 +82,8 @@ class TreeSAE(BudgetSAE):
     reallocation_interval: Annotated[int | float, Length()] = 0.03
     reallocation_stop: Annotated[int | float, Length()] = 0.5
 
-    def _make_activation(self, n_components: int) -> Tree:
-        return Tree(*cut(n_components, self.k, self.layer_sizes, self.layer_k), self.tau)
+    def _make_activation(self, plan: Plan) -> Tree:
+        return Tree(*cut(plan.n_components, self.k, self.layer_sizes, self.layer_k), self.tau)
 
     def _make_reconstruction(self, plan: Plan) -> Term:
         bounds, _ = cut(plan.n_components, self.k, self.layer_sizes, self.layer_k)
@@ -92,7 +92,7 @@ class TreeSAE(BudgetSAE):
     def _make_dead_features(self, plan: Plan) -> dict[str, Term | Callback]:
         if self.dead_features is None:
             return {}
-        layers = self._make_activation(plan.n_components).layers
+        layers = self._make_activation(plan).layers
         k_aux, weight = self._count_aux(plan), self._weigh_aux(1 / 32)
         return {
             f"auxk_{i}" if i else "auxk": LayerAuxK(layers[i], k_aux, weight)

@@ -3,6 +3,7 @@
 from typing import Any
 
 from sklearn_aensae import BaseSAE, all_saes
+from sklearn_aensae.estimators._plan import Plan
 from sklearn_aensae.modules.activations.batchwise import Batchwise
 from sklearn_aensae.modules.activations.elementwise import Elementwise
 
@@ -14,6 +15,10 @@ from .start import Weights, sparse_start
 from .steps import run_steps
 
 __all__ = ["OURS", "Variant", "run_variants", "variant"]
+
+
+PLAN = Plan(n_features=1, n_components=1, n_samples=1, n_steps=1, variance=1.0)
+"""Any will do to ask for the kind of an activation."""
 
 
 class Variant(Ours):
@@ -29,7 +34,7 @@ class Variant(Ours):
     @classmethod
     def is_dense_at_first(cls) -> bool:
         """Whether the number of active components is left to training."""
-        return isinstance(cls.estimator()._make_activation(1), Elementwise)
+        return isinstance(cls.estimator()._make_activation(PLAN), Elementwise)
 
     def start(self) -> Weights | None:
         """Sparse weights, where the estimator's own are not."""
@@ -53,7 +58,7 @@ def variant(cls: type[BaseSAE], *, clips: bool = False) -> type[Variant]:
     kind = cls.__name__.removesuffix("SAE")
     name = f"{cls.__name__} (ours){', clipping' if clips else ''}"
     does = f"{Variant.does}{'; gradient norm clipped to 1' if clips else ''}"
-    warm_up = 40 if isinstance(cls()._make_activation(1), Batchwise) else Variant.warm_up
+    warm_up = 40 if isinstance(cls()._make_activation(PLAN), Batchwise) else Variant.warm_up
     fields = {"estimator": cls, "name": name, "kind": kind, "clips": clips, "does": does}
     return type(cls.__name__, (Variant,), {**fields, "warm_up": warm_up})
 

@@ -33,8 +33,11 @@ def test_gate_sum_and_target(case):
     output, _, gates = case
     mean = gates.sum(1).mean()
     assert float(GateSum()(None, output, None)) == pytest.approx(mean)
-    assert float(TargetL0(0.7, 1.0)(None, output, None)) == pytest.approx((mean / 0.7 - 1) ** 2)
-    assert float(TargetL0(mean, 1.0)(None, output, None)) == pytest.approx(0, abs=1e-20)
+    for target in (0.3 * mean, mean / 1.09, mean, mean / 0.91, 3 * mean):
+        away = abs(mean / target - 1)
+        expected = away**2 if away < 0.1 else 0.2 * away - 0.01
+        found = float(TargetL0(target, 1.0)(None, output, None))
+        assert found == pytest.approx(expected, rel=1e-9, abs=1e-20)
 
 
 def test_tanh_is_between_l1_and_l0(case):

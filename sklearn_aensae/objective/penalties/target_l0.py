@@ -1,15 +1,22 @@
-"""Squared relative deviation of L0 from a target."""
+"""Deviation of L0 from a target: squared near it, linear far from it."""
 
 from torch import Tensor
+from torch.nn import functional
 
 from sklearn_aensae.modules import Autoencoder, SAEOutput
 from sklearn_aensae.objective.base import Term
 
 __all__ = ["TargetL0"]
 
+NEAR = 0.1
+"""Relative deviation up to which the square holds. Codes are dense at first, at dozens of times the
+target: there the slope of the square silences most components for good."""
+
 
 class TargetL0(Term):
-    r"""Squared deviation :math:`(L_0 / L_0^* - 1)^2` of the mean number of active components.
+    r"""Squared deviation :math:`u^2` of the mean L0 of a batch, :math:`u = L_0 / L_0^* - 1`.
+
+    Beyond :math:`|u| = 0.1` it goes on along its tangent: :math:`0.2 |u| - 0.01`.
 
     Parameters
     ----------
@@ -24,6 +31,8 @@ class TargetL0(Term):
         self.target = target
 
     def forward(self, x: Tensor, output: SAEOutput, module: Autoencoder) -> Tensor:
-        """Squared relative deviation of the batch's mean L0."""
+        """Deviation of the batch's mean L0."""
         l0 = output.codes.gates.component_sums.sum() / output.codes.n_rows
-        return (l0 / self.target - 1).square()
+        deviation = l0 / self.target - 1
+        # Huber's is half as much.
+        return 2 * functional.huber_loss(deviation, deviation.new_zeros(()), delta=NEAR)
