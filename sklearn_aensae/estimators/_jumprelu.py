@@ -52,8 +52,8 @@ class JumpReLUSAE(RevivingSAE):
     {n_components}
     lambda_0 : float or None, default=None
         Strength of the penalty. None means 0.003, or 1.0 with `target_l0`, times the variance of
-        the rows in the units of training, which is 1 less the share of their mean: where that is
-        large, all there is to explain is small.
+        the rows in the units of training: with "mean_norm", that is 1 less the share of energy
+        that their mean has. Where that is large, all there is to explain is small.
     target_l0 : float or None, default=None
         Mean number of active components to aim at, less than there are; the penalty is then
         :math:`\lambda_0 (L_0 / L_0^* - 1)^2`, with the L0 of each batch (Rajamanoharan et al.), and
