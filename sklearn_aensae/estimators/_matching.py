@@ -47,6 +47,7 @@ def match_l0(estimator: "ExactCodingSAE", rows: Tensor) -> None:
         In the units of the input.
     """
     coder = copy.copy(estimator).set_params(sparse_output=True)
+    rows = rows.cpu()
     trials = [_try(coder, rows)]
     while abs(trials[-1][1]) > CLOSE and len(trials) < MOST_TRIALS and not _is_stuck(trials):
         _set_strength(coder, _next(trials))
@@ -70,16 +71,18 @@ def _set_strength(estimator: "ExactCodingSAE", log_coding: float) -> None:
 
 
 def _is_stuck(trials: list[Trial]) -> bool:
-    """Whether the last step, a long one, changed nothing: there are no more codes to be had."""
+    """Whether the last step, a long one, brought no more codes: there are no more to be had."""
     if len(trials) < 2:
         return False
     (before, its_error), (at, error) = trials[-2:]
-    return abs(at - before) > LONGEST / 2 and abs(error - its_error) < CLOSE
+    has_codes = error > math.log(SMALLEST_L0)
+    return has_codes and before - at > LONGEST / 2 and error - its_error < CLOSE
 
 
 def _next(trials: list[Trial]) -> float:
     """Return the next log strength to try."""
-    (at, error), *others = sorted(trials, key=lambda trial: abs(trial[1]))
+    # Of equal ones the last: where there are no codes at all, it is the farthest on the way.
+    (at, error), *others = sorted(reversed(trials), key=lambda trial: abs(trial[1]))
     across = [trial for trial in others if trial[1] * error < 0]
     if across:
         there, its_error = across[0]

@@ -164,3 +164,9 @@ def test_exact_codes():
     gpu, cpu = fit_both(AdaptiveElasticNetSAE, dtype="float64", **FEW)
     exact = gpu.encode(X, method="exact")
     np.testing.assert_allclose(exact, cpu.encode(X, method="exact"), rtol=1e-4, atol=1e-4)
+
+
+def test_exact_codes_meet_a_target():
+    params = {"target_l0": 3, "transform_method": "exact", "max_epochs": 20}
+    sae = quick(AdaptiveElasticNetSAE, device="cuda", **params).fit(torch.tensor(X).cuda())
+    assert (sae.transform(X) > 0).sum(1).mean() == pytest.approx(3, rel=0.05)

@@ -171,6 +171,16 @@ def test_a_target_that_no_strength_meets():
     assert 7 < (sae.transform(X) > 0).sum(1).mean() <= 8
 
 
+@pytest.mark.parametrize("lambda_1", [1e-4, 1.0])
+def test_however_far_training_has_left_the_strength(lambda_1):
+    """After few steps it is next to where it began, and codes are dense, or there are none."""
+    sae = quick(ElasticNetSAE, target_l0=3, lambda_1=lambda_1, dtype="float64", max_steps=20)
+    sae.set_params(transform_method="exact").fit(X)
+    found = (sae.transform(X) > 0).sum(1).mean()
+    print(f"L0 {found:.2f}, lambda_1_ {sae.lambda_1_}, training {sae.history_['lambda_1'][-1]}")
+    assert found == pytest.approx(3, rel=0.03)
+
+
 def test_a_stream_cannot_be_solved_again():
     sae = quick(L1SAE, target_l0=3, transform_method="exact", max_steps=4)
     with pytest.raises(ValueError, match="target_l0=3 with transform_method='exact' reads rows"):
