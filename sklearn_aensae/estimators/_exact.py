@@ -19,6 +19,7 @@ from sklearn_aensae.estimators import _coding
 from sklearn_aensae.estimators._fitted import read_module
 from sklearn_aensae.estimators._matching import MATCHED_ROWS, match_l0
 from sklearn_aensae.estimators._penalised import PenalisedSAE
+from sklearn_aensae.estimators._refitting import refit
 from sklearn_aensae.estimators._validation import validate_rows
 from sklearn_aensae.kernels import ActiveCodes, Codes, Pattern
 from sklearn_aensae.modules import Autoencoder
@@ -162,7 +163,7 @@ class ExactCodingSAE(PenalisedSAE):
             rows = source.sample(REFIT_ROWS, self._seed + i)
             if self._matches_l0():
                 match_l0(self, rows[:MATCHED_ROWS])
-            self.refit_decoder(rows)
+            refit(self, rows)
         if self._matches_l0():
             match_l0(self, source.sample(MATCHED_ROWS, self._seed + self.decoder_refits))
 

@@ -1,10 +1,11 @@
 """The strength of a penalty at which codes that are solved for meet `target_l0`."""
 
-import copy
 import math
 from typing import TYPE_CHECKING
 
 from torch import Tensor
+
+from sklearn_aensae.estimators import _coding
 
 if TYPE_CHECKING:
     from sklearn_aensae.estimators._exact import ExactCodingSAE
@@ -46,21 +47,22 @@ def match_l0(estimator: "ExactCodingSAE", rows: Tensor) -> None:
     rows : Tensor of shape (n_rows, n_features)
         In the units of the input.
     """
-    coder = copy.copy(estimator).set_params(sparse_output=True)
-    rows = rows.cpu()
-    trials = [_try(coder, rows)]
-    while abs(trials[-1][1]) > CLOSE and len(trials) < MOST_TRIALS and not _is_stuck(trials):
-        _set_strength(coder, _next(trials))
-        trials.append(_try(coder, rows))
-    best, error = min(trials, key=lambda trial: abs(trial[1]))
-    _set_strength(estimator, best)
-    estimator.net_.criterion_.control.solved_ratio = math.exp(error)
+    trials = [_try(estimator, rows)]
+    try:
+        while abs(trials[-1][1]) > CLOSE and len(trials) < MOST_TRIALS and not _is_stuck(trials):
+            _set_strength(estimator, _next(trials))
+            trials.append(_try(estimator, rows))
+    finally:  # also of an interruption
+        best, error = min(trials, key=lambda trial: abs(trial[1]))
+        _set_strength(estimator, best)
+        estimator.net_.criterion_.control.solved_ratio = math.exp(error)
 
 
-def _try(coder: "ExactCodingSAE", rows: Tensor) -> Trial:
+def _try(estimator: "ExactCodingSAE", rows: Tensor) -> Trial:
     """Count the codes of rows at the present strength."""
-    control = coder.net_.criterion_.control
-    ratio = coder.transform(rows.numpy()).nnz / len(rows) / control.target
+    control = estimator.net_.criterion_.control
+    blocks = (codes for _, codes in _coding.iter_scaled(estimator, rows))
+    ratio = sum(float(codes.l0()) * codes.n_rows for codes in blocks) / len(rows) / control.target
     return float(control.log_coding), math.log(max(ratio, SMALLEST_L0))
 
 

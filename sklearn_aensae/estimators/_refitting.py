@@ -12,11 +12,12 @@ from sklearn_aensae.estimators import _coding
 from sklearn_aensae.estimators._validation import validate_rows
 from sklearn_aensae.modules.decoders import LinearDecoder
 from sklearn_aensae.params import AtLeast
+from sklearn_aensae.sources import Rows
 
 if TYPE_CHECKING:
     from sklearn_aensae.estimators._base import BaseSAE
 
-__all__ = ["RefittingMixin"]
+__all__ = ["RefittingMixin", "refit"]
 
 RIDGE = AtLeast(0, real=True)
 
@@ -93,18 +94,20 @@ class RefittingMixin:
         check_is_fitted(self)
         estimator = cast("BaseSAE", self)
         _refuse(estimator, ridge)
-        shape = estimator.components_.shape
-        equations = NormalEquations(*shape)
-        for codes, shares, residuals in _coding.iter_residuals(
-            estimator, validate_rows(estimator, X)
-        ):
-            error = residuals.double().cpu().numpy()
-            share = shares.double().cpu().numpy() if isinstance(shares, Tensor) else shares
-            equations.add(codes.csr(), np.broadcast_to(share, (len(error), 1)), error)
-        atoms, bias = equations.solve(float(ridge))
-        _change_(estimator, torch.from_numpy(atoms), torch.from_numpy(bias))
-        estimator._write_fitted()
+        refit(estimator, validate_rows(estimator, X), ridge)
         return self
+
+
+def refit(estimator: "BaseSAE", rows: Rows, ridge: float = 1.0) -> None:
+    """Fit the decoder to the codes of rows that need no check."""
+    equations = NormalEquations(*estimator.components_.shape)
+    for codes, shares, residuals in _coding.iter_residuals(estimator, rows):
+        error = residuals.double().cpu().numpy()
+        share = shares.double().cpu().numpy() if isinstance(shares, Tensor) else shares
+        equations.add(codes.csr(), np.broadcast_to(share, (len(error), 1)), error)
+    atoms, bias = equations.solve(float(ridge))
+    _change_(estimator, torch.from_numpy(atoms), torch.from_numpy(bias))
+    estimator._write_fitted()
 
 
 def _refuse(estimator: "BaseSAE", ridge: float) -> None:

@@ -1,6 +1,7 @@
 """`target_l0`: the penalty is driven until rows that were not trained on have the wanted L0."""
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from helpers import dies_in_step, make_data, quick, state_of
@@ -8,7 +9,9 @@ from skorch.callbacks import Callback
 
 from sklearn_aensae import L1SAE, ElasticNetSAE, PAnnealingSAE, _devices, all_saes, load
 from sklearn_aensae.datasets import make_spiked_dictionary
+from sklearn_aensae.estimators import _matching
 from sklearn_aensae.estimators._exact import ExactCodingSAE
+from sklearn_aensae.exceptions import TrainingInterruptedWarning
 from sklearn_aensae.io._folder import read_folder, write_folder
 from sklearn_aensae.testing import count_host_reads
 
@@ -179,6 +182,33 @@ def test_however_far_training_has_left_the_strength(lambda_1):
     found = (sae.transform(X) > 0).sum(1).mean()
     print(f"L0 {found:.2f}, lambda_1_ {sae.lambda_1_}, training {sae.history_['lambda_1'][-1]}")
     assert found == pytest.approx(3, rel=0.03)
+
+
+def test_an_interruption_leaves_the_best_strength_so_far(monkeypatch):
+    sae = quick(L1SAE, target_l0=3, transform_method="exact", max_epochs=20, dtype="float64")
+    trials, count = [], _matching._try
+
+    def interrupted(*args):
+        if len(trials) == 2:
+            raise KeyboardInterrupt
+        trials.append(count(*args))
+        return trials[-1]
+
+    monkeypatch.setattr(_matching, "_try", interrupted)
+    with pytest.warns(TrainingInterruptedWarning):
+        sae.fit(X)
+    best = min(trials, key=lambda trial: abs(trial[1]))
+    assert float(sae.net_.criterion_.control.log_coding) == best[0]
+    assert (sae.transform(X) > 0).sum() / len(X) == pytest.approx(3 * np.exp(best[1]))
+
+
+def test_rows_of_a_frame_are_solved_without_their_names():
+    """What `fit` reads again on its way is its own affair."""
+    frame = pd.DataFrame(X, columns=list("abcdefgh"))
+    params = {"target_l0": 3, "transform_method": "exact", "decoder_refits": 1, "max_epochs": 20}
+    sae = quick(L1SAE, **params, dtype="float64").set_output(transform="pandas")
+    codes = sae.fit(frame).transform(frame)
+    assert (codes > 0).sum(axis=1).mean() == pytest.approx(3, rel=0.05)
 
 
 def test_a_stream_cannot_be_solved_again():
