@@ -54,7 +54,8 @@ class ExactCodingSAE(PenalisedSAE):
             + \lambda_1 \sum_j w_j h_j + \lambda_2 \lVert h \rVert^2
 
         in the units of training and with the penalties of training, whatever `set_params` has said
-        since, to a relative duality gap of 1e-5 (float32) or 1e-10 (float64).
+        since, to a relative duality gap of 1e-5 (float32) or 1e-10 (float64); :math:`\lambda_1` is
+        `lambda_1_`.
         With `refine_steps`, "encoder" means the refined codes, and with `debias` both methods give
         debiased ones, which minimise another objective.
 
@@ -162,7 +163,7 @@ class ExactCodingSAE(PenalisedSAE):
             # Other rows each time: what they agree on is what there is.
             rows = source.sample(REFIT_ROWS, self._seed + i)
             if self._matches_l0():
-                match_l0(self, rows[:MATCHED_ROWS])
+                match_l0(self, source.sample(MATCHED_ROWS, self._seed + i))
             refit(self, rows)
         if self._matches_l0():
             match_l0(self, source.sample(MATCHED_ROWS, self._seed + self.decoder_refits))

@@ -205,7 +205,15 @@ def report_failure(estimator: "BaseSAE", name: str = "") -> None:
     if control is None:
         return
     ratio = control.ratio()
-    if not 1 / MISSED < ratio < MISSED:
+    if 1 / MISSED < ratio < MISSED:
+        return
+    if control.solved_ratio is not None:
+        warn(
+            f"{name}target_l0={control.target} was missed: {ratio * control.target:.3g} exact codes"
+            f" are active per row with lambda_1_={estimator.lambda_1_:.3g}, and no other strength "
+            "that was tried came nearer.",
+        )
+    else:
         warn(
             f"{name}target_l0={control.target} was missed: {ratio * control.target:.3g} "
             f"components were active per row as training ended, after {estimator.n_steps_} steps. "

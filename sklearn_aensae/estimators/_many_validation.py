@@ -5,6 +5,7 @@ from dataclasses import fields
 from typing import Any
 
 import numpy as np
+import torch
 
 from sklearn_aensae.estimators._base import BaseSAE
 from sklearn_aensae.params import validate_params
@@ -92,6 +93,8 @@ def _equal(ours: Any, theirs: Any) -> bool:
     if isinstance(ours, np.random.RandomState) and isinstance(theirs, np.random.RandomState):
         (kind, key, *rest), (other, others, *its) = ours.get_state(), theirs.get_state()
         return kind == other and np.array_equal(key, others) and rest == its
+    if isinstance(ours, torch.device) or isinstance(theirs, torch.device):
+        return str(ours) == str(theirs)
     return bool(ours == theirs)
 
 

@@ -1,8 +1,10 @@
 """The strength of a penalty at which codes that are solved for meet `target_l0`."""
 
 import math
+import warnings
 from typing import TYPE_CHECKING
 
+from sklearn.exceptions import ConvergenceWarning
 from torch import Tensor
 
 from sklearn_aensae.estimators import _coding
@@ -21,7 +23,8 @@ CLOSE = math.log(1.01)
 MOST_TRIALS = 12
 
 LONGEST = 1.0
-"""Most by which the logarithm of the strength moves at a time."""
+"""Most by which the logarithm of the strength moves at first; to where there are more codes, as
+each costs time, always. Otherwise twice as much at each trial."""
 
 LEAST_SLOPE = 0.25
 """Least fall of log L0 per rise of log strength that a step counts on."""
@@ -37,8 +40,8 @@ def match_l0(estimator: "ExactCodingSAE", rows: Tensor) -> None:
     """Move the strength by which codes are solved for until they are as many as asked for.
 
     In logarithms, L0 falls almost on a line: the first step supposes a slope of -1, each further
-    one goes where the line through two trials says, those next to the target on both sides if there
-    are such. Training, should it go on, keeps its own strength.
+    one goes where the line through the two trials nearest to the target says, or half-way between
+    trials on both sides of it. Training, should it go on, keeps its own strength.
 
     Parameters
     ----------
@@ -53,7 +56,7 @@ def match_l0(estimator: "ExactCodingSAE", rows: Tensor) -> None:
             _set_strength(estimator, _next(trials))
             trials.append(_try(estimator, rows))
     finally:  # also of an interruption
-        best, error = min(trials, key=lambda trial: abs(trial[1]))
+        best, error = min(reversed(trials), key=lambda trial: abs(trial[1]))
         _set_strength(estimator, best)
         estimator.net_.criterion_.control.solved_ratio = math.exp(error)
 
@@ -61,8 +64,12 @@ def match_l0(estimator: "ExactCodingSAE", rows: Tensor) -> None:
 def _try(estimator: "ExactCodingSAE", rows: Tensor) -> Trial:
     """Count the codes of rows at the present strength."""
     control = estimator.net_.criterion_.control
-    blocks = (codes for _, codes in _coding.iter_scaled(estimator, rows))
-    ratio = sum(float(codes.l0()) * codes.n_rows for codes in blocks) / len(rows) / control.target
+    with warnings.catch_warnings():
+        # Of strengths that nobody will have.
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        blocks = (codes for _, codes in _coding.iter_scaled(estimator, rows))
+        n_active = sum(float(codes.l0()) * codes.n_rows for codes in blocks)
+    ratio = n_active / len(rows) / control.target
     return float(control.log_coding), math.log(max(ratio, SMALLEST_L0))
 
 
@@ -77,20 +84,26 @@ def _is_stuck(trials: list[Trial]) -> bool:
     if len(trials) < 2:
         return False
     (before, its_error), (at, error) = trials[-2:]
-    has_codes = error > math.log(SMALLEST_L0)
-    return has_codes and before - at > LONGEST / 2 and error - its_error < CLOSE
+    return _has_codes(error) and before - at > LONGEST / 2 and error - its_error < CLOSE
+
+
+def _has_codes(error: float) -> bool:
+    """Whether there are any codes to speak of."""
+    return error > math.log(SMALLEST_L0)
 
 
 def _next(trials: list[Trial]) -> float:
     """Return the next log strength to try."""
     # Of equal ones the last: where there are no codes at all, it is the farthest on the way.
     (at, error), *others = sorted(reversed(trials), key=lambda trial: abs(trial[1]))
-    across = [trial for trial in others if trial[1] * error < 0]
-    if across:
-        there, its_error = across[0]
-        return at - error * (there - at) / (its_error - error)
     slope = -1.0
     if others:
         there, its_error = others[0]
         slope = min(-LEAST_SLOPE, (error - its_error) / (at - there))
-    return at - max(-LONGEST, min(LONGEST, error / slope))
+    to_more = error < 0 and _has_codes(error)
+    longest = LONGEST if to_more else LONGEST * 2 ** (len(trials) - 1)
+    wanted = at - max(-longest, min(longest, error / slope))
+    beyond = [there for there, its_error in others if its_error * error < 0]
+    if beyond and not min(at, beyond[0]) < wanted < max(at, beyond[0]):
+        return (at + beyond[0]) / 2
+    return wanted

@@ -36,7 +36,7 @@ class Transcoder(TargetedSAE, TopKSAE):
 
     `init="data"` starts b at the mean of y, S at 0, and the encoder at D times the linear
     regression of y on x and one factor: with y = x, this is the tied start of :class:`TopKSAE`.
-    The mean of x is subtracted in training, and c takes it over in the end, as in
+    With it, the mean of x is subtracted in training, and c takes it over in the end, as in
     :class:`DecoderNormL1SAE` (both are our choice). `k_aux=None` means n_targets / 2.
 
     Parameters

@@ -3,6 +3,8 @@
 from collections.abc import Iterable
 from typing import Any
 
+import numpy as np
+
 __all__ = ["axes_for"]
 
 PANEL = (4.8, 3.6)
@@ -23,7 +25,7 @@ def axes_for(n_panels: int, ax: Any) -> list[Any]:
         size = (PANEL[0] * n_panels, PANEL[1])
         grid = {"squeeze": False, "figsize": size, "layout": "constrained"}
         return list(_pyplot().subplots(1, n_panels, **grid)[1][0])
-    axes = list(ax) if isinstance(ax, Iterable) else [ax] * n_panels
+    axes = [*np.array(ax, dtype=object).flat] if isinstance(ax, Iterable) else [ax] * n_panels
     if len(axes) != n_panels:
         raise ValueError(f"ax has {len(axes)} axes for {n_panels} curves: pass one, or one each.")
     return axes

@@ -81,7 +81,7 @@ class TrainingCurveDisplay:
         """
         check_is_fitted(estimator)
         history = estimator.history_
-        columns = [columns] if isinstance(columns, str) else columns
+        columns = [columns] if isinstance(columns, str) else [*columns]
         if not columns:
             raise ValueError(f"columns is empty: name one or more of {sorted(history)}.")
         unknown = set(columns) - set(history)

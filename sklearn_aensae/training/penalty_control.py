@@ -140,8 +140,9 @@ class PenaltyControl(Callback):
         self.learning_rate = learning_rate
 
     def on_train_begin(self, net: Any, **kwargs: Any) -> None:
-        """Forget what codes were solved for before."""
+        """Forget how codes were solved for before: that was for the atoms of then."""
         net.criterion_.control.solved_ratio = None
+        net.criterion_.control.log_coding.zero_()
 
     def on_batch_begin(self, net: Any, training: bool = False, **kwargs: Any) -> None:
         """Set the weight for the coming step."""

@@ -257,3 +257,9 @@ def test_clones_with_a_generator_of_random_numbers():
     other = clone(sae).set_params(random_state=np.random.RandomState(1))
     with pytest.raises(ValueError, match=r"estimators\[1\] has random_state="):
         fit_many([sae, other], X)
+
+
+def test_a_device_by_its_name_and_as_torchs_are_the_same():
+    names = ["cpu", torch.device("cpu")]
+    first, second = fit_many([quick(L1SAE, device=device) for device in names], X)
+    np.testing.assert_array_equal(first.components_, second.components_)

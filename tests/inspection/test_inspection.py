@@ -38,8 +38,9 @@ def test_training_curve():
     np.testing.assert_array_equal(display.lines_[1].get_xydata()[:, 0], sae.history_["step"])
     np.testing.assert_array_equal(display.lines_[1].get_xydata()[:, 1], sae.history_["l0"])
     assert list(TrainingCurveDisplay.from_estimator(sae, "l0").curves) == ["l0"]
-    for axes in (None, pyplot.subplots(1, 2)[1]):  # a panel each, new or given
-        display = TrainingCurveDisplay.from_estimator(sae, ["loss", "l0"], ax=axes)
+    panels = pyplot.subplots(2, 1, squeeze=False)[1]
+    for axes in (None, [*panels[:, 0]], panels):  # a panel each, new or given
+        display = TrainingCurveDisplay.from_estimator(sae, np.array(["loss", "l0"]), ax=axes)
         assert len(set(display.axes_)) == 2
         assert [line.axes for line in display.lines_] == display.axes_
         assert display.figure_ is display.axes_[1].figure
