@@ -8,9 +8,11 @@ from typing import Any, get_type_hints
 
 import numpy as np
 
+from sklearn_aensae._devices import is_device
 from sklearn_aensae.exceptions import InvalidParameterError
 
 __all__ = [
+    "DEVICE",
     "AtLeast",
     "Boolean",
     "Domain",
@@ -175,6 +177,9 @@ class Where(Domain):
     def describe(self) -> str:
         """Return the domain in words, to follow "must be"."""
         return self.text
+
+
+DEVICE = Where("'auto', the name of a torch device, or a torch.device", is_device)
 
 
 def validate_params(estimator: Any) -> None:

@@ -1,6 +1,6 @@
 """Which rule for the adaptive weights? docs/weight_rules.md.
 
-    python -m examples.weight_rules                                # half an hour on two cores
+    python -m examples.weight_rules                                # a quarter of an hour
     python -m examples.weight_rules --page docs/weight_rules.md    # the same, and fill the page
     python -m examples.weight_rules --quick                        # tiny: the path, not the result
 

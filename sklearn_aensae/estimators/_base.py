@@ -16,7 +16,7 @@ from torch.optim import Optimizer
 
 from sklearn_aensae._docs import splice
 from sklearn_aensae.estimators import _fitting
-from sklearn_aensae.estimators._domains import CALLBACKS, DEVICE, OPTIMIZER, PATH, SEED
+from sklearn_aensae.estimators._domains import CALLBACKS, OPTIMIZER, PATH, SEED
 from sklearn_aensae.estimators._files import PersistenceMixin
 from sklearn_aensae.estimators._fitted import write_fitted
 from sklearn_aensae.estimators._plan import Plan
@@ -31,7 +31,7 @@ from sklearn_aensae.modules.encoder import LinearEncoder
 from sklearn_aensae.modules.initialization import INITIALIZATIONS
 from sklearn_aensae.objective import Term
 from sklearn_aensae.objective.reconstruction import MSE
-from sklearn_aensae.params import AtLeast, Boolean, InRange, Length, OneOf, Size
+from sklearn_aensae.params import DEVICE, AtLeast, Boolean, InRange, Length, OneOf, Size
 from sklearn_aensae.sources import Source, as_source
 from sklearn_aensae.sources.scaling import SCALINGS
 

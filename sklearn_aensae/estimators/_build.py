@@ -162,7 +162,7 @@ def make_module(estimator: "BaseSAE", plan: Plan) -> Autoencoder:
     Raises
     ------
     MemoryError
-        If there is not as much.
+        If there is not enough for the weights.
     """
     try:
         module = Autoencoder(

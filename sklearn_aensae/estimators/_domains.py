@@ -6,11 +6,10 @@ from numbers import Integral
 import numpy as np
 from skorch.callbacks import Callback
 
-from sklearn_aensae._devices import is_device
 from sklearn_aensae.estimators._build import OPTIMIZERS
 from sklearn_aensae.params import Where
 
-__all__ = ["CALLBACKS", "DEVICE", "OPTIMIZER", "PATH", "SEED"]
+__all__ = ["CALLBACKS", "OPTIMIZER", "PATH", "SEED"]
 
 OPTIMIZER = Where(
     f"one of {', '.join(map(repr, OPTIMIZERS))} or a callable",
@@ -29,4 +28,3 @@ SEED = Where(
         or (isinstance(value, Integral) and 0 <= int(value) < 2**32)
     ),
 )
-DEVICE = Where("'auto', the name of a torch device, or a torch.device", is_device)

@@ -18,7 +18,6 @@ from sklearn_aensae.llm.options import windows
 from sklearn_aensae.llm.pooling import POOLINGS, Floats
 from sklearn_aensae.llm.tokens import Window, token_table
 from sklearn_aensae.llm.validation import (
-    DEVICE,
     DTYPE,
     LAYER,
     MODEL,
@@ -28,7 +27,7 @@ from sklearn_aensae.llm.validation import (
     check_texts,
     each_text,
 )
-from sklearn_aensae.params import AtLeast, Boolean, OneOf
+from sklearn_aensae.params import DEVICE, AtLeast, Boolean, OneOf
 
 
 @dataclass(eq=False, repr=False)

@@ -9,7 +9,6 @@ from typing import Any
 
 from torch import nn
 
-from sklearn_aensae._devices import is_device
 from sklearn_aensae.exceptions import InvalidParameterError
 from sklearn_aensae.params import OneOf, Where, validate_params
 
@@ -35,7 +34,6 @@ RATIO = Where(
     "None or a number above 1",
     lambda value: value is None or (isinstance(value, int | float) and value > 1),
 )
-DEVICE = Where("'auto', the name of a torch device, or a torch.device", is_device)
 DTYPE = OneOf(None, "float32", "float16", "bfloat16")
 
 

@@ -26,10 +26,14 @@ class LinearEncoder(nn.Module):
 
     def __init__(self, n_features: int, n_components: int, *, is_centred: bool = True) -> None:
         super().__init__()
-        self.is_centred = is_centred
         self.weight = nn.Parameter(torch.empty(n_components, n_features))
         self.bias = nn.Parameter(torch.zeros(n_components))
         self.register_buffer("centre", None if is_centred else torch.zeros(n_features))
+
+    @property
+    def is_centred(self) -> bool:
+        """Whether the decoder's bias is what is subtracted."""
+        return self.centre is None
 
     def forward(self, x: Tensor, offset: Tensor, activation: Activation) -> Codes:
         """Codes of the rows of `x`, shape (batch, n_features)."""
