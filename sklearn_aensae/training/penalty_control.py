@@ -26,6 +26,9 @@ SETTLED = 0.3
 MEMORY = 0.005
 """Share of training over which L0 is averaged: a batch's own is noisy."""
 
+SLOWEST = 0.1
+"""Share of the base learning rate below which the strength is driven no harder."""
+
 LARGEST = 2.0
 """Errors count up to this: far from the target the strength moves at a steady pace."""
 
@@ -38,13 +41,15 @@ class L0Control(nn.Module):
 
     .. math::
         e_t = \mathrm{EMA}\big(\log (L_0 / L_0^*)\big), \qquad
-        \log \lambda_{t+1} = \log \lambda_t + g_t (e_t - e_{t-1}) + \frac{\sqrt{s_t}}{T} e_t
+        \log \lambda_{t+1} = \log \lambda_t
+        + \frac{g_t}{s_t} (e_t - e_{t-1}) + \frac{e_t}{\max(s_t T, 20)}
 
-    with :math:`s_t` the learning rate as a share of its base: while it falls, L0 drifts and answers
-    ever more slowly; the root follows the drift, and lets nothing pile up at the end. The gain
-    :math:`g_t` is large at first, so that a fall of L0 stops a strength far too large before
-    components have died of it, and small later on, where it would make L0 oscillate. While the
-    penalty warms up, errors above 0 are not summed: codes are dense then whatever the strength.
+    with :math:`s_t` the learning rate as a share of its base, once things have settled: while it
+    falls, L0 drifts upwards and answers the strength ever more slowly, so that this has to change
+    by as much more. Before, :math:`s_t` is 1. The gain :math:`g_t` is large at first, so that a
+    fall of L0 stops a strength far too large before components have died of it, and small later on,
+    where it would make L0 oscillate. While the penalty warms up, errors above 0 are not summed:
+    codes are dense then whatever the strength.
 
     The constants of this file were chosen by trials on synthetic data. All are relative to
     the length of training. State is kept in buffers; nothing is read from the device.
@@ -66,7 +71,7 @@ class L0Control(nn.Module):
     def __init__(self, strength: float, target: float, n_steps: int) -> None:
         super().__init__()
         self.first_strength, self.target = strength, target
-        self.reset = max(FASTEST, RESET * n_steps)
+        self.reset = RESET * n_steps
         self.settled, self.memory = (max(1.0, share * n_steps) for share in (SETTLED, MEMORY))
         self.register_buffer("log_factor", torch.zeros((), dtype=torch.float64))
         # From the strength of training to that at which codes that are solved for meet the target.
@@ -111,7 +116,9 @@ class L0Control(nn.Module):
         first, last = GAINS
         gain = last + (first - last) * max(0.0, 1 - step / self.settled)
         summed = error.clamp(-LARGEST, 0.0 if is_rising else LARGEST)
-        self.log_factor += gain * (error - before) + math.sqrt(speed) / self.reset * summed
+        answer = 1.0 if step < self.settled else max(speed, SLOWEST)
+        self.log_factor += gain / answer * (error - before)
+        self.log_factor += summed / max(FASTEST, answer * self.reset)
         self.error.copy_(error)
 
     def report(self) -> dict[str, float]:

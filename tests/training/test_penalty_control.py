@@ -23,7 +23,10 @@ def plain(l0s, target, speeds, rising):
         share = max(0.0, 1 - step / (law.SETTLED * N_STEPS))
         gain = law.GAINS[1] + (law.GAINS[0] - law.GAINS[1]) * share
         summed = min(max(error, -law.LARGEST), 0.0 if is_rising else law.LARGEST)
-        log += gain * (error - before) + math.sqrt(speed) * summed / (law.RESET * N_STEPS)
+        pace = 1.0 if step < law.SETTLED * N_STEPS else max(speed, law.SLOWEST)
+        log += gain / pace * (error - before) + summed / max(
+            law.FASTEST, pace * law.RESET * N_STEPS
+        )
     return log
 
 
@@ -51,6 +54,17 @@ def test_settles_on_what_answers_at_once_by_a_power_law(start, slope):
     # What is left falls by e in RESET * (1 / slope + last gain) of training: in 0.1 at most.
     assert float(found) == pytest.approx(8, rel=1e-3)
     assert float(control.strength()) == pytest.approx(1, rel=1e-2)
+
+
+def test_keeps_up_with_a_drift_while_the_learning_rate_falls():
+    """L0 rises as steps get smaller, and answers by a share of them."""
+    control, log_l0 = L0Control(1.0, 8.0, N_STEPS), math.log(8.0)
+    for step in range(N_STEPS):
+        speed = min(1.0, (N_STEPS - step) / (0.2 * N_STEPS))
+        rest = math.log(8.0) - float(control.strength().log()) + 0.4 * (1 - speed)
+        log_l0 += 0.05 * speed * (rest - log_l0)
+        control.update_(torch.tensor(math.exp(log_l0)), step, speed, is_rising=False)
+    assert math.exp(log_l0) == pytest.approx(8, rel=0.05)
 
 
 def test_an_error_above_zero_says_nothing_while_the_penalty_rises():
