@@ -88,16 +88,18 @@ target_l0 : float or None, default=None
     strength starts, and a controller drives it, by the L0 of the batches, to the end of training.
     Rows that were not trained on come within 5 % of the target where the estimator does not
     overfit and training is not very short: tested with 600 steps, and a `lambda_1` ten times too
-    small or too large. Other penalties, such as `lambda_2`, stay as they are. Exact codes are more
-    or less than the encoder's at the same strength: with `transform_method="exact"`, `fit` ends by
-    finding one at which they are as many on up to 4,096 training rows. `partial_fit` does not:
-    after it, exact codes have the strength of training.
+    small or too large. Other penalties, such as `lambda_2`, stay as they are. Exact and
+    refined codes are more or less than the encoder's at the same strength: with
+    `transform_method="exact"`, or two `refine_steps` and more, `fit` ends by finding one at which
+    they are as many on up to 4,096 training rows. `partial_fit` does not: after it, they have the
+    strength of training, until `match_l0` is called. (`debias` and a single step of refinement
+    only take codes away from the encoder's: L0 ends below the target.)
 """,
     "{penalised_attributes}": """
 lambda_1_ : float
     Strength of the penalty as training ended: `lambda_1`, or where `target_l0` has driven it;
     less where training has ended before its warm-up. After a `fit` to a `target_l0` with
-    `transform_method="exact"`, the strength at which exact codes meet it.
+    `transform_method="exact"` or `refine_steps`, the strength at which those codes meet it.
 """,
     "{exact_parameters}": """
 transform_method : {"encoder", "exact"}, default="encoder"

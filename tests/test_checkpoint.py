@@ -210,6 +210,16 @@ def test_parameters_that_do_not_matter_may_change(tmp_path):
     assert state_of(changed.fit(X)) == state_of(make(L1SAE).fit(X))
 
 
+@pytest.mark.filterwarnings("ignore:target_l0=3 was missed")
+@pytest.mark.parametrize("ends_with", [{"decoder_refits": 1}, {"target_l0": 3}])
+def test_how_codes_are_found_matters_where_fit_ends_with_them(ends_with, tmp_path):
+    make(L1SAE, tmp_path / "free").fit(X)
+    make(L1SAE, tmp_path / "free", transform_method="exact").fit(X)
+    make(L1SAE, tmp_path / "not", **ends_with).fit(X)
+    with pytest.raises(ValueError, match="transform_method was 'encoder' there and is 'exact'"):
+        make(L1SAE, tmp_path / "not", transform_method="exact", **ends_with).fit(X)
+
+
 def test_grid_search_in_one_folder_is_refused_and_without_works(tmp_path):
     grid = {"lambda_1": [0.01, 0.1]}
     search = GridSearchCV(make(L1SAE, tmp_path), grid, cv=2, error_score="raise")

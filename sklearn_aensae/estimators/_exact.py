@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from sklearn.exceptions import ConvergenceWarning
+from sklearn.utils.validation import check_is_fitted
 from torch import Tensor
 from torch.nn import functional
 from tqdm.auto import tqdm
@@ -17,6 +18,7 @@ from sklearn_aensae._warnings import warn
 from sklearn_aensae.coding import Coding, debias, solve
 from sklearn_aensae.estimators import _coding
 from sklearn_aensae.estimators._fitted import read_module
+from sklearn_aensae.estimators._fitting import report_target
 from sklearn_aensae.estimators._matching import MATCHED_ROWS, match_l0
 from sklearn_aensae.estimators._penalised import PenalisedSAE
 from sklearn_aensae.estimators._refitting import refit
@@ -24,7 +26,7 @@ from sklearn_aensae.estimators._validation import validate_rows
 from sklearn_aensae.kernels import ActiveCodes, Codes, Pattern
 from sklearn_aensae.modules import Autoencoder
 from sklearn_aensae.params import AtLeast, Boolean, OneOf
-from sklearn_aensae.sources import Source
+from sklearn_aensae.sources import Source, as_source
 
 __all__ = ["ExactCodingSAE"]
 
@@ -82,6 +84,62 @@ class ExactCodingSAE(PenalisedSAE):
             If rounding keeps a row from that gap.
         """
         return self._asked_for(method).transform(X)
+
+    def match_l0(self, X: Any) -> Self:
+        """Find the strength at which rows have as many codes as `target_l0` says.
+
+        `fit` ends with it. This is for what comes later: training that has gone on or was
+        interrupted, another `transform_method`, other atoms, rows of another kind. Nothing changes
+        but `lambda_1_`; training, should it go on, keeps a strength of its own.
+
+        Parameters
+        ----------
+        X : array-like or Tensor of shape (n_samples, n_features), memmap, shards or path
+            Rows, such as those of `fit`; up to 4,096, drawn at random, are read. No stream.
+
+        Returns
+        -------
+        self : object
+            The estimator, changed.
+
+        Raises
+        ------
+        NotFittedError
+            If there is no dictionary yet.
+        ValueError
+            If the estimator was trained without a `target_l0`, if codes are those of components
+            that the encoder chooses, which no strength makes more, or if `X` does not fit the
+            fitted data.
+
+        Warns
+        -----
+        UserWarning
+            If L0 is still a quarter off.
+
+        Examples
+        --------
+        >>> from sklearn.datasets import load_digits
+        >>> from sklearn_aensae import L1SAE
+        >>> X = load_digits().data
+        >>> sae = L1SAE(128, target_l0=10, max_epochs=10, random_state=0).fit(X)
+        >>> codes = sae.set_params(transform_method="exact").match_l0(X).transform(X)
+        >>> round(float((codes > 0).sum(axis=1).mean()))
+        10
+        """
+        check_is_fitted(self)
+        self._check_refinement()
+        if self.net_.criterion_.control is None:
+            raise ValueError("match_l0 needs a fit with target_l0; it was None.")
+        if not self._has_penalised_codes():
+            raise ValueError(
+                "match_l0 needs codes that depend on lambda_1: transform_method='exact' or "
+                f"refine_steps >= 1; got {self.transform_method!r} and {self.refine_steps}."
+            )
+        dtype = self.net_.module_.decoder.bias.dtype
+        source = as_source(validate_rows(self, X), self.net_.device, dtype)
+        match_l0(self, source.sample(MATCHED_ROWS, self._seed))
+        report_target(self)
+        return self
 
     def _asked_for(self, method: str | None) -> Self:
         """Return this estimator with another `transform_method`."""
@@ -149,14 +207,19 @@ class ExactCodingSAE(PenalisedSAE):
             )
         if self._matches_l0():
             raise ValueError(
-                f"target_l0={self.target_l0} with transform_method='exact' reads rows again after "
-                "training, and X is a stream; use 'encoder', and encode(X, method='exact') after "
-                "training, which has another L0."
+                f"target_l0={self.target_l0} with transform_method={self.transform_method!r} and "
+                f"refine_steps={self.refine_steps} reads rows again after training, and X is a "
+                "stream; train for codes of the encoder, then set these and call match_l0 with "
+                "rows in memory or on disk."
             )
 
+    def _has_penalised_codes(self) -> bool:
+        """Whether the penalty decides which codes there are; one step only drops some."""
+        return self.transform_method == "exact" or self.refine_steps > 1
+
     def _matches_l0(self) -> bool:
-        """Whether as many codes are asked for as only the penalty of exact ones decides on."""
-        return self.transform_method == "exact" and self.target_l0 is not None
+        """Whether as many codes are asked for as only the penalty of coding decides on."""
+        return self._has_penalised_codes() and self.target_l0 is not None
 
     def _polish(self, source: Source) -> None:
         for i in tqdm(range(self.decoder_refits), "refits", disable=not self.verbose):

@@ -33,10 +33,14 @@ __all__ = [
     "partial_fit",
     "polish",
     "report_failure",
+    "report_target",
 ]
 
 LEAST_VARIANCE = -10.0
 """Explained variance below which a training counts as failed, and not only as too short."""
+
+LEAST_L0 = 0.1
+"""Active components per row below which next to nothing is left of codes."""
 
 MISSED = 1.25
 """Factor by which L0 may miss its target as training ends."""
@@ -191,7 +195,7 @@ def _report_interruption(estimator: "BaseSAE") -> None:
 
 
 def report_failure(estimator: "BaseSAE", name: str = "") -> None:
-    """Warn if a whole training has led nowhere, or not to the `target_l0`."""
+    """Warn if a whole training has led nowhere, or not to the number of codes it aimed at."""
     if estimator.net_.interrupted_ or not estimator.n_steps_:
         return
     variance = estimator.history_["explained_variance"][-1]
@@ -201,22 +205,38 @@ def report_failure(estimator: "BaseSAE", name: str = "") -> None:
             f"{variance:.3g} after {estimator.n_steps_} steps. Most likely learning_rate="
             f"{estimator.learning_rate} is too large.",
         )
-    control = estimator.net_.criterion_.control
-    if control is None:
+    if estimator.history_["l0"][-1] < LEAST_L0:
+        warn(
+            f"{name}Hardly any component is active: {estimator.history_['l0'][-1]:.2g} per row as "
+            "training ended. Most likely its penalties are too strong.",
+        )
+    report_target(estimator, name)
+
+
+def report_target(estimator: "BaseSAE", name: str = "") -> None:
+    """Warn if codes are far more or fewer than `target_l0`."""
+    target = estimator._trained_with.get("target_l0")
+    if target is None:
         return
-    ratio = control.ratio()
+    control = estimator.net_.criterion_.control
+    ratio = estimator.history_["l0"][-1] / target if control is None else control.ratio()
     if 1 / MISSED < ratio < MISSED:
         return
-    if control.solved_ratio is not None:
-        warn(
-            f"{name}target_l0={control.target} was missed: {ratio * control.target:.3g} exact codes"
-            f" are active per row with lambda_1_={estimator.lambda_1_:.3g}, and no other strength "
-            "that was tried came nearer.",
+    missed = f"{name}target_l0={target} was missed: {ratio * target:.3g}"
+    if control is None:
+        hint = "Train longer."
+    elif control.solved_ratio is None:
+        hint = (
+            f"Train longer, with a smaller learning_rate, or begin with another lambda_1 than "
+            f"{estimator.lambda_1} (it has come to {estimator.lambda_1_:.3g})."
         )
     else:
         warn(
-            f"{name}target_l0={control.target} was missed: {ratio * control.target:.3g} "
-            f"components were active per row as training ended, after {estimator.n_steps_} steps. "
-            f"Train longer, with a smaller learning_rate, or begin with another lambda_1 than "
-            f"{estimator.lambda_1} (it has come to {estimator.lambda_1_:.3g}).",
+            f"{missed} codes are active per row with lambda_1_={estimator.lambda_1_:.3g}, and no "
+            "other strength that was tried came nearer.",
         )
+        return
+    warn(
+        f"{missed} components were active per row as training ended, after {estimator.n_steps_} "
+        f"steps. {hint}",
+    )

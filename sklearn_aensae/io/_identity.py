@@ -28,7 +28,8 @@ FREE = {
 """Parameters that may change between runs; the seed stands for `random_state`."""
 
 CODING = {"debias", "refine_steps", "transform_method"}
-"""Parameters of `transform`: they may change, too, where `fit` ends without it."""
+"""Parameters of `transform`: they may change, too, where `fit` ends without it, that is without
+`decoder_refits` and `target_l0`."""
 
 FINGERPRINT_ROWS = 256
 """Rows that are read to tell data apart."""
@@ -37,7 +38,8 @@ FINGERPRINT_ROWS = 256
 def identify(estimator: "BaseSAE", source: Source) -> dict[str, Any]:
     """Return what must be equal for a fit to be the same one, as plain values by name."""
     parameters = to_plain(estimator.get_params(deep=False))
-    free = FREE if parameters.get("decoder_refits") else FREE | CODING
+    ends_with_codes = parameters.get("decoder_refits") or parameters.get("target_l0") is not None
+    free = FREE if ends_with_codes else FREE | CODING
     identity = {
         "class": class_name(type(estimator)),
         **{name: value for name, value in parameters.items() if name not in free},

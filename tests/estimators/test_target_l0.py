@@ -5,9 +5,18 @@ import pandas as pd
 import pytest
 import torch
 from helpers import dies_in_step, make_data, quick, state_of
+from sklearn.exceptions import NotFittedError
 from skorch.callbacks import Callback
 
-from sklearn_aensae import L1SAE, ElasticNetSAE, PAnnealingSAE, _devices, all_saes, load
+from sklearn_aensae import (
+    L1SAE,
+    ElasticNetSAE,
+    JumpReLUSAE,
+    PAnnealingSAE,
+    _devices,
+    all_saes,
+    load,
+)
 from sklearn_aensae.datasets import make_spiked_dictionary
 from sklearn_aensae.estimators import _exact, _matching
 from sklearn_aensae.estimators._exact import ExactCodingSAE
@@ -151,6 +160,48 @@ def test_codes_that_are_solved_for_meet_the_target(cls, refits, rows):
     assert sae.lambda_1_ != pytest.approx(sae.history_["lambda_1"][-1], rel=0.01)
 
 
+@pytest.mark.parametrize("refine_steps", [2, 4])
+@pytest.mark.parametrize("cls", EXACT)
+def test_refined_codes_meet_the_target(cls, refine_steps, rows):
+    params = {"max_steps": 300, "batch_size": 128, "learning_rate": 4e-3, "random_state": 0}
+    sae = cls(128, target_l0=12, refine_steps=refine_steps, **params).fit(rows[0])
+    found = (sae.transform(rows[1]) > 0).sum(1).mean()
+    print(f"{cls.__name__}: L0 {found:.2f} for 12, lambda_1_ {sae.lambda_1_:.4f}")
+    assert found == pytest.approx(12, rel=0.05)
+
+
+@pytest.mark.parametrize("asked", [{"transform_method": "exact"}, {"refine_steps": 2}])
+def test_the_target_can_be_met_later(asked, rows):
+    params = {"max_steps": 300, "batch_size": 128, "learning_rate": 4e-3, "random_state": 0}
+    sae = L1SAE(128, target_l0=12, **params).fit(rows[0])
+    before, atoms = sae.lambda_1_, sae.components_.copy()
+    sae.set_params(**asked, max_steps=None).partial_fit(rows[0][:128]).match_l0(rows[0])
+    assert (sae.transform(rows[1]) > 0).sum(1).mean() == pytest.approx(12, rel=0.05)
+    assert sae.lambda_1_ != pytest.approx(before, rel=0.1)
+    assert not np.array_equal(sae.components_, atoms)
+
+
+def test_a_target_that_is_missed_later():
+    sae = quick(L1SAE, target_l0=20, transform_method="exact", dtype="float64", max_epochs=20)
+    with pytest.warns(UserWarning, match="target_l0=20 was missed"):
+        sae.fit(X)
+    with pytest.warns(UserWarning, match=r"target_l0=20 was missed: [78]"):
+        sae.match_l0(X)
+
+
+def test_what_cannot_be_matched_is_refused():
+    with pytest.raises(ValueError, match="match_l0 needs a fit with target_l0"):
+        quick(L1SAE, transform_method="exact").fit(X).match_l0(X)
+    sae = quick(L1SAE, target_l0=3, refine_steps=1, debias=True).fit(X)
+    with pytest.raises(ValueError, match=r"depend on lambda_1: .*; got 'encoder' and 1\."):
+        sae.match_l0(X)
+    sae.set_params(transform_method="exact", refine_steps=0)
+    with pytest.raises(ValueError, match="X is a stream"):
+        sae.match_l0(iter([X]))
+    with pytest.raises(NotFittedError):
+        L1SAE(8, target_l0=3).match_l0(X)
+
+
 def test_the_strength_of_solved_codes_is_kept(tmp_path):
     sae = quick(L1SAE, target_l0=3, transform_method="exact", max_epochs=20).fit(X)
     assert float(sae.net_.criterion_.control.log_coding) != 0
@@ -233,9 +284,13 @@ def test_rows_of_a_frame_are_solved_without_their_names():
 
 
 def test_a_stream_cannot_be_solved_again():
-    sae = quick(L1SAE, target_l0=3, transform_method="exact", max_steps=4)
-    with pytest.raises(ValueError, match="target_l0=3 with transform_method='exact' reads rows"):
-        sae.fit(iter([X]))
+    for method, steps in (("exact", 0), ("encoder", 2)):
+        sae = quick(L1SAE, target_l0=3, transform_method=method, refine_steps=steps, max_steps=4)
+        message = (
+            f"target_l0=3 with transform_method='{method}' and refine_steps={steps} reads rows"
+        )
+        with pytest.raises(ValueError, match=message):
+            sae.fit(iter([X]))
 
 
 def test_p_annealing_names_the_strength_of_its_last_step():
@@ -266,6 +321,17 @@ def test_double_precision():
 def test_a_target_that_is_missed_is_not_passed_over():
     with pytest.warns(UserWarning, match=r"target_l0=3 was missed: .* after 2 steps. Train longer"):
         quick(L1SAE, target_l0=3, max_steps=2).fit(X)
+
+
+def test_jumprelu_says_so_too():
+    with pytest.warns(UserWarning, match=r"target_l0=2 was missed: .* after 2 steps. Train longer"):
+        quick(JumpReLUSAE, target_l0=2, max_steps=2).fit(X)
+
+
+@pytest.mark.parametrize("cls", [L1SAE, ElasticNetSAE])
+def test_a_training_that_leaves_no_codes(cls):
+    with pytest.warns(UserWarning, match="Hardly any component is active: 0 per row"):
+        quick(cls, lambda_1=100.0, learning_rate=0.1, max_epochs=30).fit(X)
 
 
 @pytest.mark.parametrize("target", [None, 3])
