@@ -4,6 +4,8 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
+from threading import Lock
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -13,25 +15,77 @@ __all__ = ["PRECISIONS", "matmul_precision", "may_select_in_bfloat16"]
 PRECISIONS = ("highest", "high", "medium")
 
 
+_BACKENDS: tuple[Any, ...] = tuple(
+    backend.matmul
+    for backend in (torch.backends.cuda, torch.backends.mkldnn)
+    if hasattr(getattr(backend, "matmul", None), "fp32_precision")
+)
+"""Where newer versions of torch let users set the precision of one library alone."""
+
+_lock = Lock()
+_open: dict[object, str] = {}
+"""Precisions of the contexts that are open, in the order in which they began."""
+_before: list[str | None] = []
+"""What was in force before contexts changed it, by the older name and then of each backend."""
+
+
 @contextmanager
 def matmul_precision(precision: str) -> Iterator[None]:
     """Set torch's precision of float32 products within the context and restore it after.
 
+    It belongs to the process: products of other threads are computed so meanwhile, too. Of
+    contexts that overlap, in one thread or in several, the last to begin of those still open
+    decides for all; what was in force before the first comes back when none is left.
+
     Parameters
     ----------
     precision : {"highest", "high", "medium"}
-        As in :func:`torch.set_float32_matmul_precision`. It belongs to the process: products of
-        other threads are computed so meanwhile, too.
+        As in :func:`torch.set_float32_matmul_precision`.
     """
-    before = torch.get_float32_matmul_precision()
-    if before == precision:
-        yield
-        return
-    torch.set_float32_matmul_precision(precision)
+    key = object()
+    with _lock:
+        _open[key] = precision
     try:
+        _enforce()
         yield
     finally:
-        torch.set_float32_matmul_precision(before)
+        with _lock:
+            del _open[key]
+        _enforce()
+
+
+def _enforce() -> None:
+    """Put in force what the last open context wants or, without one, what was before."""
+    with _lock:
+        wanted = next(reversed(_open.values()), None)
+        if wanted is None:
+            _restore()
+        elif wanted != _by_older_name():
+            if not _before:
+                _before[:] = _by_older_name(), *(backend.fp32_precision for backend in _BACKENDS)
+            torch.set_float32_matmul_precision(wanted)
+
+
+def _restore() -> None:
+    """Put back what was before, if anything has changed it."""
+    if not _before:
+        return
+    older, *newer = _before
+    _before.clear()
+    torch.set_float32_matmul_precision(older or "highest")
+    for backend, precision in zip(_BACKENDS, newer, strict=True):
+        # It may have been that of all backends, which it then has to follow in future, too.
+        backend.fp32_precision = "none"
+        if backend.fp32_precision != precision:
+            backend.fp32_precision = precision
+
+
+def _by_older_name() -> str | None:
+    """Return the precision as one name for all backends; None if backends were set one by one."""
+    try:
+        return torch.get_float32_matmul_precision()
+    except RuntimeError:
+        return None
 
 
 def may_select_in_bfloat16(x: Tensor) -> bool:
@@ -40,7 +94,7 @@ def may_select_in_bfloat16(x: Tensor) -> bool:
     Torch takes "medium" as leave to use bfloat16 and then often does not; where the hardware is
     fast at it, the active set is selected by a bfloat16 product.
     """
-    medium = torch.get_float32_matmul_precision() == "medium"
+    medium = _by_older_name() == "medium"
     return medium and x.dtype == torch.float32 and _has_fast_bfloat16(x.device.type)
 
 

@@ -7,7 +7,7 @@ from threading import Thread
 import pytest
 import torch
 
-from sklearn_aensae.kernels import Workspace, matmul_precision
+from sklearn_aensae.kernels import Workspace
 from sklearn_aensae.kernels.workspace import current_workspace
 
 LIKE = torch.zeros(1)
@@ -88,14 +88,6 @@ def test_gradients_of_two_passes_add_up():
         (dense_decode(one, atoms).sum() + dense_decode(two, atoms).sum()).backward()
     expected = (one + two).T @ torch.ones(5, 3)
     torch.testing.assert_close(atoms.grad, expected)
-
-
-def test_precision_is_restored():
-    before = torch.get_float32_matmul_precision()
-    with pytest.raises(KeyError), matmul_precision("medium"):
-        assert torch.get_float32_matmul_precision() == "medium"
-        raise KeyError
-    assert torch.get_float32_matmul_precision() == before
 
 
 def test_what_is_made_of_tensors_lasts_as_long_as_they_stay_as_they_are():
