@@ -13,7 +13,6 @@ from sklearn_aensae.kernels.products import use_triton
 from sklearn_aensae.kernels.selection import (
     Selected,
     select_above,
-    select_positive,
     select_top,
     select_top_by,
     without_padding,
@@ -40,7 +39,6 @@ __all__ = [
     "mean_squared_error",
     "nested_squared_error",
     "select_above",
-    "select_positive",
     "select_top",
     "select_top_by",
     "sort_by_column",

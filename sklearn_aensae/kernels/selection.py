@@ -11,7 +11,6 @@ from sklearn_aensae.kernels.workspace import current_workspace
 __all__ = [
     "Selected",
     "select_above",
-    "select_positive",
     "select_top",
     "select_top_by",
     "without_padding",
@@ -125,17 +124,6 @@ def select_top_by(block: Tensor, keys: Tensor, k: int) -> Selected:
     """
     columns = select_top(keys, k).columns
     return Selected(block.gather(1, columns.view(len(block), -1)).flatten(), columns, k)
-
-
-def select_positive(block: Tensor) -> Selected:
-    """Return all positive entries; their number depends on the data, so it reads the device.
-
-    Parameters
-    ----------
-    block : contiguous Tensor of shape (n_rows, n_columns)
-        Pre-codes.
-    """
-    return select_above(block, 0.0)
 
 
 def select_above(block: Tensor, bound: Tensor | float) -> Selected:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from sklearn_aensae.kernels import select_above, select_positive, select_top, selection
+from sklearn_aensae.kernels import select_above, select_top, selection
 
 
 def rows_of(selected, n_rows):
@@ -84,7 +84,7 @@ def test_entries_above_a_bound_whatever_their_share(n_columns, share):
 def test_positive_entries():
     block = torch.randn(6, 10, generator=torch.Generator().manual_seed(0))
     block[2], block[3] = -1, block[3].abs()
-    for row, (values, columns) in zip(block, rows_of(select_positive(block), 6), strict=True):
+    for row, (values, columns) in zip(block, rows_of(select_above(block, 0.0), 6), strict=True):
         np.testing.assert_array_equal(columns, np.flatnonzero(row > 0))
         np.testing.assert_array_equal(values, row[row > 0])
-    assert select_positive(-block.abs()).values.shape == (0,)
+    assert select_above(-block.abs(), 0.0).values.shape == (0,)

@@ -2,12 +2,8 @@
 
 from sklearn_aensae.modules.decoders.archetypal import ArchetypalDecoder
 from sklearn_aensae.modules.decoders.base import Decoder
+from sklearn_aensae.modules.decoders.free import FreeDecoder
 from sklearn_aensae.modules.decoders.linear import LinearDecoder
 from sklearn_aensae.modules.decoders.polynomial import PolynomialDecoder
 
-__all__ = ["Decoder", "LinearDecoder"]
-from sklearn_aensae.modules.decoders.free import FreeDecoder
-
-__all__ = ["FreeDecoder", "LinearDecoder"]
-__all__ = ["Decoder", "LinearDecoder", "PolynomialDecoder"]
-__all__ = ["ArchetypalDecoder", "Decoder", "LinearDecoder", "PolynomialDecoder"]
+__all__ = ["ArchetypalDecoder", "Decoder", "FreeDecoder", "LinearDecoder", "PolynomialDecoder"]
