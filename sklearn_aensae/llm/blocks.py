@@ -6,7 +6,7 @@ import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from functools import partial
-from threading import get_ident
+from threading import Lock, get_ident
 from typing import Any
 
 import torch
@@ -141,17 +141,35 @@ def _hooked(block: nn.Module, hook: Callable[..., Any]) -> Iterator[None]:
 @contextmanager
 def _inference(model: Any) -> Iterator[Callable[..., Any]]:
     """Give the model without gradients, dropout or cache; leave its modes as they were."""
-    in_training = [module for module in model.modules() if module.training]
     # Some encoders know no cache; the others would fill one for nothing.
     cache = {"use_cache": False} if _accepts(model, "use_cache") else {}
-    model.eval()
+    # Not inference_mode: its tensors could not enter a later backward pass.
+    with _evaluation(model), torch.no_grad():
+        yield partial(model, **cache)
+
+
+_lock = Lock()
+_in_use: dict[nn.Module, tuple[list[nn.Module], int]] = {}
+"""What was in training mode of a model before its first open context, and how many are open."""
+
+
+@contextmanager
+def _evaluation(model: nn.Module) -> Iterator[None]:
+    """Keep the model in evaluation mode; of contexts that overlap, the last restores its modes."""
+    with _lock:
+        in_training, n_open = _in_use.get(model, ([m for m in model.modules() if m.training], 0))
+        _in_use[model] = in_training, n_open + 1
     try:
-        # Not inference_mode: its tensors could not enter a later backward pass.
-        with torch.no_grad():
-            yield partial(model, **cache)
+        model.eval()
+        yield
     finally:
-        for module in in_training:
-            module.training = True
+        with _lock:
+            in_training, n_open = _in_use.pop(model)
+            if n_open > 1:
+                _in_use[model] = in_training, n_open - 1
+            else:
+                for module in in_training:
+                    module.training = True
 
 
 def _accepts(model: Any, argument: str) -> bool:

@@ -1,6 +1,7 @@
 """Finding the blocks, reading one and editing one."""
 
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 
 import pytest
 import torch
@@ -167,6 +168,19 @@ def test_a_failing_model_is_restored():
         edit_block(model, block, INPUTS, fail)
     assert all(module.training for module in model.modules())
     assert not block._forward_hooks
+
+
+def test_the_last_of_overlapping_contexts_restores_a_model():
+    model = build_model("gpt_neox").train()
+    model.gpt_neox.final_layer_norm.eval()
+    first, second = ExitStack(), ExitStack()
+    first.enter_context(reader(model, find_blocks(model)[:1]))
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(second.enter_context, reader(model, find_blocks(model)[:1])).result()
+        first.close()
+        assert not any(module.training for module in model.modules())
+        pool.submit(second.close).result()
+    assert [m for m in model.modules() if not m.training] == [model.gpt_neox.final_layer_norm]
 
 
 def test_a_block_that_never_runs_is_an_error():
