@@ -3,12 +3,10 @@
 import math
 import time
 from collections.abc import Iterator
-from itertools import chain
 from typing import Any
 
-import torch
 from skorch.callbacks import Callback
-from torch import Tensor
+from torch import Tensor, nn
 from tqdm.auto import tqdm
 
 from sklearn_aensae.exceptions import DivergenceError
@@ -56,7 +54,7 @@ class Monitor(Callback):
     def on_train_begin(self, net: Any, **kwargs: Any) -> None:
         """Open the bar and keep the weights training starts from."""
         self.interval_ = Interval()
-        self.kept_: list[tuple[int, dict[str, Tensor]]] = []
+        self.kept_: list[tuple[int, dict[str, Any]]] = []
         self.started_ = time.perf_counter()
         self.bar_ = tqdm(total=self.n_steps, disable=not self.verbose, unit="step")
         self._keep_weights(net)
@@ -101,10 +99,7 @@ class Monitor(Callback):
         """Remember the present weights, and the ones before: no loss has seen these yet."""
         # Those before are let go of, their memory is not.
         old = self.kept_.pop(0)[1] if len(self.kept_) == 2 else {}
-        weights = {
-            name: old[name].copy_(state) if name in old else state.clone()
-            for name, state in _learned(net)
-        }
+        weights = {name: _copied(state, old.get(name)) for name, state in _learned(net)}
         self.kept_.append((net.n_steps_, weights))
 
     def _write_row(self, net: Any) -> None:
@@ -141,16 +136,19 @@ class Monitor(Callback):
             self.bar_.set_postfix(loss=f"{loss:.4g}", EV=f"{variance:.3f}", L0=f"{l0:.1f}")
 
     def _restore(self, net: Any, bad_step: int, bad: list[str]) -> None:
-        """Put the last good weights back and say what probably went wrong."""
+        """Put the last good weights back, forget what came after, say what probably went wrong."""
         # Weights are good if the loss of the step after them was finite.
         good = (kept for kept in reversed(self.kept_) if kept[0] + 1 < bad_step)
         step, weights = next(good, self.kept_[0])
-        with torch.no_grad():
-            for name, state in _learned(net):
-                state.copy_(weights[name])
+        _parts(net).load_state_dict(weights, strict=False)
         net.n_steps_ = step
-        self._close()
+        n_rows = sum(one <= step for one in self.history.get("step", []))
+        for column in self.history.values():
+            del column[n_rows:]
         rate = net.optimizer_.param_groups[0]["lr"]
+        # The optimiser's moments follow the gradients of the bad steps.
+        net.initialize_optimizer()
+        self._close()
         raise DivergenceError(
             f"the loss or the weights became NaN or infinite in step {bad_step} (not finite: "
             f"{', '.join(bad)}). Most likely learning_rate is too large (it was {rate:.3g} there), "
@@ -159,12 +157,23 @@ class Monitor(Callback):
         )
 
 
-def _learned(net: Any) -> Iterator[tuple[str, Tensor]]:
-    """Yield what a step changes: weights, thresholds and what penalties have adapted to.
+def _learned(net: Any) -> Iterator[tuple[str, Any]]:
+    """Yield what a step changes: weights, thresholds, what penalties have adapted to, counters.
 
     Who fired when is not among it: that is counted, and cannot become infinite.
     """
-    for part, of in (("module", net.module_), ("objective", net.criterion_)):
-        for name, state in chain(of.named_parameters(), of.named_buffers()):
-            if not name.startswith("tracker."):
-                yield f"{part}.{name}", state.detach()
+    for name, state in _parts(net).state_dict().items():
+        if not name.startswith("module.tracker."):
+            yield name, state
+
+
+def _copied(state: Any, memory: Tensor | None) -> Any:
+    """Copy a tensor, into memory that is there already if any is; plain values are new anyway."""
+    if not isinstance(state, Tensor):
+        return state
+    return state.clone() if memory is None else memory.copy_(state)
+
+
+def _parts(net: Any) -> nn.ModuleDict:
+    """Return what has a state, as one."""
+    return nn.ModuleDict({"module": net.module_, "objective": net.criterion_})

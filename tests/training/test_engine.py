@@ -24,6 +24,7 @@ from sklearn_aensae import (
     MatryoshkaSAE,
     TopKSAE,
     _devices,
+    load,
 )
 from sklearn_aensae.estimators._fitted import read_module
 from sklearn_aensae.exceptions import DivergenceError, TrainingInterruptedWarning
@@ -177,25 +178,36 @@ def test_fit_in_a_thread_that_may_not_set_signal_handlers():
 
 
 class Poison(Callback):
-    """Makes the loss NaN from some step on, through one weight."""
+    """Makes the loss NaN from some step on, through one weight, and notes counters before."""
 
     def __init__(self, step):
         self.step = step
 
     def on_batch_begin(self, net, **kwargs):
+        if net.n_steps_ == 10:
+            self.counters = counters(net)
         if net.n_steps_ == self.step:
+            self.step = None
             with torch.no_grad():
                 net.module_.decoder.bias[0] = torch.nan
 
 
+def counters(net):
+    """What training counts outside of tensors, but for who fired when."""
+    state = net.module_.state_dict() | net.criterion_.state_dict()
+    return {k: v for k, v in state.items() if k.endswith("extra_state") and "tracker" not in k}
+
+
 @pytest.mark.parametrize("cls", SAES)
 def test_divergence_names_the_step_and_keeps_good_weights(cls):
-    sae = quick(cls, max_epochs=10, log_interval=5, callbacks=[Poison(12)])
+    poison = Poison(12)
+    sae = quick(cls, max_epochs=10, log_interval=5, callbacks=[poison])
     with pytest.raises(DivergenceError, match=r"step 13 .*reconstruction.*learning_rate") as error:
         sae.fit(*given(cls, X))
     assert "weights of step 10" in str(error.value)
     assert sae.n_steps_ == 10
     assert sae.history_["step"] == [5, 10]
+    assert counters(sae.net_) == poison.counters
     same = quick(cls, max_steps=10, lr_decay=0, lr_warmup=2).fit(*given(cls, X))
     assert np.isfinite(sae.transform(X)).all()
     assert sae.components_.shape == same.components_.shape
@@ -246,6 +258,23 @@ def test_the_last_update_is_checked_too():
     with pytest.raises(DivergenceError, match=r"step 8 \(not finite: weights\).*weights of step 6"):
         sae.fit(X)
     assert np.isfinite(sae.transform(X)).all()
+    # Rows are those of the weights that are kept.
+    assert sae.history_["step"] == [3, 6]
+    assert {len(column) for column in sae.history_.values()} == {2}
+
+
+@pytest.mark.parametrize("optimizer", ["adam", "sgd", torch.optim.Adagrad])
+def test_training_can_go_on_after_divergence(optimizer, tmp_path):
+    sae = quick(L1SAE, max_epochs=10, log_interval=5, callbacks=[Poison(12)], optimizer=optimizer)
+    with pytest.raises(DivergenceError):
+        sae.fit(X)
+    sae.set_params(callbacks=[]).save(tmp_path / "sae")
+    loaded = load(tmp_path / "sae")
+    for one in (sae, loaded):
+        assert one.partial_fit(X).n_steps_ == 14
+        assert one.history_["step"] == [5, 10, 14]
+        assert np.isfinite(one.components_).all()
+    np.testing.assert_array_equal(sae.components_, loaded.components_)
 
 
 def test_divergence_when_training_goes_on():
