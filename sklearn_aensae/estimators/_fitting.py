@@ -65,6 +65,8 @@ def fit(estimator: "BaseSAE", X: Any, y: Any) -> None:
         _train(estimator, source, validation, n_epochs, saved, repeat=source.n_samples is None)
         calibrate(estimator, source)
     finally:
+        # Not after `partial_fit`: its next call would pay for the memory again.
+        estimator.net_.release()
         estimator._write_fitted()
     if not estimator.net_.interrupted_:
         polish(estimator, source)
@@ -187,9 +189,11 @@ def polish(estimator: "BaseSAE", source: Source) -> None:
 def _report_interruption(estimator: "BaseSAE") -> None:
     """Warn the caller of the estimator's method if it was stopped early."""
     if estimator.net_.interrupted_:
+        refits = getattr(estimator, "decoder_refits", 0)
+        rest = f" What follows training (decoder_refits={refits}) was left out or cut short."
         warn(
             f"Training was interrupted after {estimator.n_steps_} steps; the estimator holds what "
-            "it has learned so far.",
+            f"it has learned so far.{rest if refits else ''}",
             TrainingInterruptedWarning,
         )
 
@@ -236,7 +240,9 @@ def report_target(estimator: "BaseSAE", name: str = "") -> None:
             "other strength that was tried came nearer.",
         )
         return
+    n_steps, planned = estimator.n_steps_, estimator._plan.n_steps
+    early = f" of {planned}: a callback stopped it" if planned and n_steps < planned else ""
     warn(
-        f"{missed} components were active per row as training ended, after {estimator.n_steps_} "
-        f"steps. {hint}",
+        f"{missed} components were active per row as training ended, after {n_steps} "
+        f"steps{early}. {hint}",
     )

@@ -48,6 +48,7 @@ class Lockstep:
         finally:
             for net in self.nets:
                 net.forget_epoch()
+                net.release()
         self._each(lambda _, net: net.notify("on_train_end", X=batches, y=held_out))
 
     def _run_epochs(self, batches: Batches, held_out: Batches | None, n_epochs: int) -> None:

@@ -92,6 +92,11 @@ class SAENet(NeuralNet):
         """Drop the sums of an epoch: it has ended, or will not be gone on with."""
         self.running_ = _nothing()
 
+    def release(self) -> None:
+        """Let go of the memory of steps and of gradients; a later step takes it anew."""
+        self.workspace_ = Workspace()
+        self.optimizer_.zero_grad()
+
     def train_step(self, batch: Any, **fit_params: Any) -> Any:
         """Take one optimiser step, in the memory of the last one, back onto the constraint."""
         with self.workspace_.step(), matmul_precision(self.matmul_precision):
@@ -170,8 +175,14 @@ class SAENet(NeuralNet):
             row["batches"] = []
 
     def on_batch_begin(self, net: Any, **kwargs: Any) -> None:
-        """Begin a batch's record as skorch does, but look that of the epoch up directly."""
-        list.__getitem__(self.history, -1)["batches"].append({})
+        """Begin a batch's record, unless nothing has been written into the last one.
+
+        Few callbacks write there, and a stream of any length is one epoch.
+        """
+        # skorch's own way to look it up copies the history.
+        records = list.__getitem__(self.history, -1)["batches"]
+        if not records or records[-1]:
+            records.append({})
 
     def __getstate__(self) -> dict[str, Any]:
         """Drop the module and objective given at construction: they are `module_`, `criterion_`.

@@ -341,3 +341,13 @@ def test_a_warm_up_that_has_not_ended_counts(target):
     terms = sae.net_.criterion_.terms
     assert sae.lambda_1_ == pytest.approx(float(terms["l1"].weight), rel=0.2 if target else 1e-6)
     assert sae._ridge() == pytest.approx(0.009 * 0.2)
+
+
+def test_a_missed_target_says_that_a_callback_stopped_training():
+    class Stop(Callback):
+        def on_batch_begin(self, net, **kwargs):
+            if net.n_steps_ == 3:
+                raise KeyboardInterrupt
+
+    with pytest.warns(UserWarning, match=r"after 3 steps of 12: a callback stopped it. Train long"):
+        quick(L1SAE, target_l0=3, callbacks=[Stop()], lambda_1=1e-6).fit(X)

@@ -29,7 +29,7 @@ from sklearn_aensae import (
 from sklearn_aensae.estimators._fitted import read_module
 from sklearn_aensae.exceptions import DivergenceError, TrainingInterruptedWarning
 from sklearn_aensae.testing import count_host_reads
-from sklearn_aensae.training import LearningRateSchedule, PenaltyWarmUp
+from sklearn_aensae.training import LearningRateSchedule, PenaltyWarmUp, SAENet
 
 X = make_data()
 
@@ -144,6 +144,31 @@ def test_losses_of_epochs_are_recorded():
     assert all("batches" not in row or not row["batches"] for row in sae.net_.history[:-1])
 
 
+@pytest.mark.parametrize("writes", [True, False])
+def test_records_of_batches_are_kept_where_a_callback_writes_them(writes):
+    class Write(Callback):
+        def on_batch_end(self, net, **kwargs):
+            if writes:
+                net.history.record_batch("step", net.n_steps_)
+
+    sae = quick(L1SAE, max_epochs=2, callbacks=[Write()]).fit(X)
+    records = sae.net_.history[-1, "batches"]
+    assert records == ([{"step": step} for step in (5, 6, 7, 8)] if writes else [{}])
+
+
+@pytest.mark.parametrize("cls", [L1SAE, TopKSAE])
+def test_fit_lets_go_of_memory_that_steps_needed(cls, monkeypatch):
+    net = (sae := quick(cls).fit(X)).net_
+    assert not net.workspace_._buffers
+    assert all(weight.grad is None for _, weight in net.get_all_learnable_params())
+    monkeypatch.setattr(SAENet, "release", lambda self: None)
+    other = quick(cls).fit(X)
+    assert other.net_.workspace_._buffers
+    for one in (sae, other):
+        one.partial_fit(X)
+    np.testing.assert_array_equal(sae.components_, other.components_)
+
+
 class PressCtrlC(Callback):
     """Sends the process the signal of Ctrl-C in the middle of an epoch."""
 
@@ -168,6 +193,17 @@ def test_ctrl_c_leaves_a_usable_estimator(cls):
     dictionary = read_module(sae).decoder.dictionary().detach()
     np.testing.assert_allclose(dictionary, sae.components_, atol=1e-5)
     assert sae.set_params(callbacks=[], max_epochs=2).fit(*given(cls, X)).n_iter_ == 2
+
+
+def test_ctrl_c_in_the_last_step_says_what_was_left_out():
+    class Press(Callback):
+        def on_batch_end(self, net, **kwargs):
+            if net.n_steps_ == 6:
+                os.kill(os.getpid(), signal.SIGINT)
+
+    sae = quick(L1SAE, max_steps=6, decoder_refits=2, callbacks=[Press()])
+    with pytest.warns(TrainingInterruptedWarning, match=r"after 6 .* .decoder_refits=2. was"):
+        sae.fit(X)
 
 
 def test_fit_in_a_thread_that_may_not_set_signal_handlers():

@@ -36,3 +36,4 @@ def test_each_batch_is_drawn_once(monkeypatch):
     assert [sae.net_.n_steps_ for sae in saes] == [9, 9, 9]
     assert not lockstep.errors_
     assert not lockstep.interrupted_
+    assert not any(sae.net_.workspace_._buffers for sae in saes)
