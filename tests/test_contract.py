@@ -13,6 +13,7 @@ from sklearn.base import clone
 from skorch.callbacks import Callback
 
 from sklearn_aensae.estimators import _build, _coding, _fitting
+from sklearn_aensae.metrics import explained_variance
 
 pytestmark = pytest.mark.parametrize("cls", SAES)
 X = make_data()
@@ -252,6 +253,17 @@ def test_score_is_explained_variance_against_the_mean(cls):
     error = ((wanted - sae.reconstruct(X)) ** 2).sum()
     variation = ((wanted - wanted.mean(0)) ** 2).sum()
     assert sae.score(*given(cls, X)) == pytest.approx(1 - error / variation, abs=1e-5)
+
+
+@pytest.mark.filterwarnings("ignore:The reconstructions are worse than the mean")
+@pytest.mark.parametrize("kind", [np.float16, np.float32, np.float64, torch.bfloat16])
+def test_score_is_that_of_what_reconstruct_returns(cls, kind):
+    """In the float type of X: single precision rounds the largest to steps of 1/16."""
+    data = X + (1e6 if kind in (np.float32, np.float64) else 10)
+    data = torch.tensor(data).to(kind) if isinstance(kind, torch.dtype) else data.astype(kind)
+    sae = quick(cls, max_epochs=1).fit(*given(cls, data))
+    wanted, found = given(cls, data)[-1], sae.reconstruct(data)
+    assert sae.score(*given(cls, data)) == pytest.approx(explained_variance(wanted, found))
 
 
 def test_partial_fit_equals_fit_in_the_same_order(cls, monkeypatch):

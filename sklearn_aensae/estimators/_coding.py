@@ -134,7 +134,7 @@ def _iter_dense_codes(
     if features is not None:
         asked = torch.as_tensor(features, device=module.encoder.bias.device)
     weight, bias = module.encoder.weight[asked], module.encoder.bias[asked]
-    for rows, x, units in _iter_rows(estimator, X):
+    for rows, _, x, units in _iter_rows(estimator, X):
         start = rows.start
         for block in iter_pre_codes(units.rows(x) - module.offset, weight, bias):
             stop = start + len(block)
@@ -152,21 +152,24 @@ def reconstruct(estimator: "BaseSAE", X: Rows) -> Data:
     return result
 
 
-def iter_reconstructions(estimator: "BaseSAE", X: Rows) -> Iterator[tuple[slice, Tensor, Tensor]]:
-    """Yield rows, their data and their reconstruction, in the units of either."""
+def iter_reconstructions(estimator: "BaseSAE", X: Rows) -> Iterator[tuple[slice, Data, Tensor]]:
+    """Yield rows, their data as given and their reconstruction, in the units of either."""
     module = read_module(estimator)
-    for rows, x, units in _iter_rows(estimator, X):
+    for rows, given, x, units in _iter_rows(estimator, X):
         scaled = units.rows(x)
         codes = estimator._encode_rows(module, scaled)
-        yield rows, x, units.outputs(module.reconstruct(scaled, codes))
+        yield rows, given, units.outputs(module.reconstruct(scaled, codes))
 
 
 def explained_variance(estimator: "BaseSAE", X: Rows, y: Rows | None = None) -> float:
-    """Explained variance of the reconstructions of `X` or, if there are targets, of those."""
+    """Explained variance of the reconstructions of `X` or, if there are targets, of those.
+
+    In the float types that the caller sees: rounding to the module's may take all variance away.
+    """
     statistics = ReconstructionStatistics()
-    for rows, x, reconstruction in iter_reconstructions(estimator, X):
-        wanted = x if y is None else _source(estimator, y[rows]).take(slice(None))
-        statistics.update(wanted, reconstruction)
+    for rows, given, reconstruction in iter_reconstructions(estimator, X):
+        wanted = given if y is None else y[rows]
+        statistics.update(wanted, _as_stored(X, reconstruction))
     return statistics.explained_variance
 
 
@@ -220,18 +223,22 @@ def _iter_codes(
     estimator: "BaseSAE", module: Autoencoder, X: Rows
 ) -> Iterator[tuple[slice, Tensor, Codes, Units]]:
     """Yield rows, their data, their codes in the units of training, and those units."""
-    for rows, x, units in _iter_rows(estimator, X):
+    for rows, _, x, units in _iter_rows(estimator, X):
         yield rows, x, estimator._encode_rows(module, units.rows(x)), units
 
 
-def _iter_rows(estimator: "BaseSAE", X: Rows) -> Iterator[tuple[slice, Tensor, Units]]:
-    """Yield rows, their data and their units; what is yielded lasts until the next."""
+def _iter_rows(estimator: "BaseSAE", X: Rows) -> Iterator[tuple[slice, Data, Tensor, Units]]:
+    """Yield rows, their data as given and as the module takes them, and their units.
+
+    What is yielded lasts until the next.
+    """
     with _working(estimator) as workspace:
         for rows in _chunks(len(X), max(estimator.n_components_, X.shape[1])):
             with workspace.step():
                 # Shards know slices only.
-                x = _source(estimator, X[rows]).take(slice(None))
-                yield rows, x, units_of(estimator, x)
+                given = X[rows]
+                x = _source(estimator, given).take(slice(None))
+                yield rows, given, x, units_of(estimator, x)
 
 
 @contextmanager
@@ -261,12 +268,29 @@ def _empty_like(data: Rows | sparse.csr_array, shape: tuple[int, ...]) -> Data:
 
 
 def _store(result: Data, rows: slice, block: Tensor) -> None:
-    """Write a block of rows from the device into the result.
+    """Write a block of rows from the device into the result."""
+    _refuse_overflow(result, block)
+    if isinstance(result, Tensor):
+        result[rows] = block.to(result.device, result.dtype)
+    else:
+        result[rows] = block.cpu().numpy()
+
+
+def _as_stored(result: Rows, block: Tensor) -> Data:
+    """Return what `_store` would leave of a block in such a result: the block itself if it can."""
+    _refuse_overflow(result, block)
+    if isinstance(result, Tensor):
+        return block.to(result.device, result.dtype)
+    return block.cpu().numpy().astype(result.dtype, copy=False)
+
+
+def _refuse_overflow(result: Rows, block: Tensor) -> None:
+    """Refuse values that are too large for a result in float16.
 
     Raises
     ------
     ValueError
-        If a value is too large for float16.
+        If there is one.
     """
     if str(result.dtype) in {"float16", "torch.float16"} and block.numel():
         largest = float(block.abs().max())
@@ -275,10 +299,6 @@ def _store(result: Data, rows: slice, block: Tensor) -> None:
                 f"Results of up to {largest:.3g} do not fit into float16, the dtype of the input, "
                 f"which ends at {FLOAT16_MAX:,.0f}; give it as float32."
             )
-    if isinstance(result, Tensor):
-        result[rows] = block.to(result.device, result.dtype)
-    else:
-        result[rows] = block.cpu().numpy()
 
 
 def _sparse_dtype(X: Rows) -> type[np.floating]:

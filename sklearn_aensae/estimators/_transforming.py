@@ -122,6 +122,8 @@ class TransformingMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
     def score(self, X: Any, y: Any = None) -> float:
         """Explained variance of the reconstruction, against the column means of `X`.
 
+        That of `reconstruct(X)`, in the float type of `X`, without keeping it.
+
         Parameters
         ----------
         X : array-like or Tensor of shape (n_samples, n_features), memmap, shards or path
