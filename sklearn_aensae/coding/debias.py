@@ -4,7 +4,6 @@ import torch
 from torch import Tensor
 
 from sklearn_aensae.coding.active_set import WORK, drop_negative, solve_on
-from sklearn_aensae.coding.problem import Coding
 
 __all__ = ["debias"]
 
@@ -34,26 +33,26 @@ def debias(rows: Tensor, atoms: Tensor, columns: Tensor, values: Tensor) -> Tens
     ----------
     Lawson and Hanson (1974). Solving least squares problems, chapter 23.
     """
-    problem = Coding(rows, atoms, rows.new_zeros(len(atoms)), 0.0).prepared()
     counts, result = (values > 0).sum(1), torch.zeros_like(values)
     # Rows with as many codes go together: systems have the size of the largest in their block.
     order = counts.argsort(descending=True)
     start = 0
     while start < len(order):
         n_slots = max(1, int(counts[order[start]]))
-        rows = order[start : start + max(1, WORK // problem.work(n_slots))]
-        start += len(rows)
-        own = values[rows]
+        work = n_slots * max(n_slots, atoms.shape[1])
+        block = order[start : start + max(1, WORK // work)]
+        start += len(block)
+        own = values[block]
         slots = (own > 0).byte().argsort(dim=1, descending=True, stable=True)[:, :n_slots]
-        found = _debias(problem.rows(rows), columns[rows].gather(1, slots), own.gather(1, slots))
-        result[rows] = torch.zeros_like(own).scatter_(1, slots, found)
+        members = atoms[columns[block].gather(1, slots)]
+        found = _debias(rows[block], members, own.gather(1, slots))
+        result[block] = torch.zeros_like(own).scatter_(1, slots, found)
     return result
 
 
-def _debias(problem: Coding, columns: Tensor, values: Tensor) -> Tensor:
-    """Solve the rows of one block."""
-    slopes = problem.slopes(problem.residuals(columns, values), columns, values)
-    gram, wanted = problem.systems(columns, values, slopes)
+def _debias(targets: Tensor, atoms: Tensor, values: Tensor) -> Tensor:
+    """Solve the rows of one block, each on atoms of its own: (n_rows, n_slots, n_features)."""
+    gram, wanted = atoms @ atoms.transpose(1, 2), (atoms @ targets.unsqueeze(2)).squeeze(2)
     allowed = values > 0
     values = drop_negative(gram, wanted, allowed)
     least = ROUNDING * torch.finfo(values.dtype).eps * wanted.abs().amax(1, keepdim=True)

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 from scipy.optimize import nnls
+from torch.utils.flop_counter import FlopCounterMode
 
 from sklearn_aensae.coding import debias
 
@@ -74,3 +75,15 @@ def test_rows_without_codes_have_none():
 def test_no_rows():
     none = torch.zeros(0, 3)
     assert debias(torch.zeros(0, 12), torch.zeros(40, 12), none.long(), none).shape == (0, 3)
+
+
+def test_atoms_that_no_row_has_cost_nothing():
+    rows, atoms, support = make(12, 0.1)
+    columns, values = slots(support, torch.float64)
+    counts = []
+    for n_more in (0, 1000):
+        dictionary = torch.cat([torch.tensor(atoms), torch.ones(n_more, 12).double()])
+        with FlopCounterMode(display=False) as counter:
+            debias(torch.tensor(rows), dictionary, columns, values)
+        counts.append(counter.get_total_flops())
+    assert counts[0] == counts[1] > 0
