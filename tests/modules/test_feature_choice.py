@@ -8,7 +8,8 @@ import torch
 from helpers import codes_of
 
 from sklearn_aensae import _devices
-from sklearn_aensae.modules.activations import FeatureChoice
+from sklearn_aensae.kernels import sort_by_column
+from sklearn_aensae.modules.activations import FeatureChoice, feature_choice
 from sklearn_aensae.modules.activations.feature_choice import RANKING_INTERVAL
 from sklearn_aensae.modules.zipf import zipf_densities
 
@@ -174,3 +175,23 @@ def test_without_reads_the_choice_is_the_same_and_its_size_is_fixed(monkeypatch)
         assert torch.equal(codes.firing_counts, expected.firing_counts)
         assert len(codes.values) == 3 * 40
         torch.testing.assert_close(device.threshold, host.threshold)
+
+
+def test_calibration_keeps_no_more_than_the_quotas_at_a_time(monkeypatch):
+    activation, _ = make(k=2, n_components=60)
+    pre_codes = torch.cat([draw(seed, n_components=60) for seed in range(20)])
+    quotas = activation._whole(len(pre_codes), 2**31).tolist()
+    sizes = []
+
+    def noted(values, columns, n_columns):
+        sizes.append(len(values))
+        return sort_by_column(values, columns, n_columns)
+
+    monkeypatch.setattr(feature_choice, "sort_by_column", noted)
+    activation.calibrate(lambda: iter(pre_codes.split(8)), len(pre_codes))
+    for column, quota, found in zip(pre_codes.T, quotas, activation.threshold, strict=True):
+        ordered = column.sort(descending=True).values
+        both = ordered[[max(quota - 1, 0), quota]].clamp(min=0)
+        assert found == (both.mean() if quota and both[1] > 0 else both[1])
+    room = sum(quotas) + len(quotas)
+    assert max(sizes) <= 2 * room + 8 * 60 < (pre_codes > 0).sum()

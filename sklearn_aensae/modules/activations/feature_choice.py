@@ -8,7 +8,7 @@ from torch import Tensor
 
 from sklearn_aensae import _devices
 from sklearn_aensae.kernels import ByColumn, Codes, Pattern, sort_by_column
-from sklearn_aensae.modules.activations.batchwise import CLOSE, Batchwise
+from sklearn_aensae.modules.activations.batchwise import Batchwise
 
 __all__ = ["FeatureChoice"]
 
@@ -128,11 +128,7 @@ class FeatureChoice(Batchwise):
     def calibrate(self, blocks: Callable[[], Iterator[Tensor]], n_rows: int) -> None:
         """Set the thresholds that let each component fire as often as its quota says."""
         quotas = self._whole(n_rows, ONE // 2)
-        bound = CLOSE * self.threshold
-        found = self._gather(blocks, bound)
-        short = (found.counts <= quotas) & (bound > 0)
-        if bool(short.any()):
-            found = self._gather(blocks, bound.masked_fill(short, 0))
+        found = self._largest(blocks, quotas)
         threshold = torch.zeros_like(self.threshold)
         # The threshold lies between the last that is active and the next; where there is no next,
         # all that is positive does not use up the quota.
@@ -142,13 +138,27 @@ class FeatureChoice(Batchwise):
         threshold[more] = (found.values[last] + found.values[following]) / 2
         self.threshold.copy_(threshold)
 
-    def _gather(self, blocks: Callable[[], Iterator[Tensor]], bound: Tensor) -> ByColumn:
-        """Return all pre-codes above a bound each, by component."""
-        values, columns = [], []
+    def _largest(self, blocks: Callable[[], Iterator[Tensor]], quotas: Tensor) -> ByColumn:
+        """Return the largest positive pre-codes of each component, one more than its quota.
+
+        What cannot be among them is dropped on the way: memory follows the quotas, not the rows.
+        """
+        bound = torch.zeros_like(self.threshold)
+        room = int(quotas.sum()) + len(quotas)
+        values, columns = [bound[:0]], [self.rank[:0]]
+        n_waiting = 0
         for block in blocks():
             above = block > bound
             values.append(block[above])
-            columns.append(above.nonzero()[:, 1].int())
+            columns.append(above.nonzero()[:, 1])
+            n_waiting += len(values[-1])
+            if n_waiting > room:
+                found = sort_by_column(torch.cat(values), torch.cat(columns), len(bound))
+                wanted = found.places <= quotas[found.columns]
+                values, columns = [found.values[wanted]], [found.columns[wanted]]
+                n_waiting = 0
+                full = found.counts > quotas
+                bound[full] = found.values[(found.starts + quotas)[full]]
         return sort_by_column(torch.cat(values), torch.cat(columns), len(bound))
 
     def get_extra_state(self) -> dict[str, Any]:
