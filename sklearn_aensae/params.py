@@ -21,6 +21,7 @@ __all__ = [
     "OneOf",
     "Size",
     "Where",
+    "check_param",
     "validate_params",
 ]
 
@@ -182,8 +183,8 @@ class Where(Domain):
 DEVICE = Where("'auto', the name of a torch device, or a torch.device", is_device)
 
 
-def validate_params(estimator: Any) -> None:
-    """Check every annotated parameter of an estimator.
+def check_param(value: Any, name: str, domain: Domain, owner: str = "") -> None:
+    """Refuse a value outside its domain; `owner` says whose parameter it is.
 
     Raises
     ------
@@ -191,11 +192,22 @@ def validate_params(estimator: Any) -> None:
         A `ValueError` and `TypeError` that names the parameter, what it may be, and what
         it was.
     """
+    if not domain.accepts(value):
+        raise InvalidParameterError(
+            f"{owner and owner + ': '}{name} must be {domain.describe()}; "
+            f"got {value!r} of type {type(value).__name__}."
+        )
+
+
+def validate_params(estimator: Any) -> None:
+    """Check every annotated parameter of an estimator.
+
+    Raises
+    ------
+    InvalidParameterError
+        As in `check_param`.
+    """
     for name, hint in get_type_hints(type(estimator), include_extras=True).items():
         for domain in getattr(hint, "__metadata__", ()):
-            value = getattr(estimator, name)
-            if isinstance(domain, Domain) and not domain.accepts(value):
-                raise InvalidParameterError(
-                    f"{type(estimator).__name__}: {name} must be {domain.describe()}; "
-                    f"got {value!r} of type {type(value).__name__}."
-                )
+            if isinstance(domain, Domain):
+                check_param(getattr(estimator, name), name, domain, type(estimator).__name__)

@@ -20,6 +20,7 @@ __all__ = [
     "Data",
     "as_float",
     "count_features",
+    "refuse_frames",
     "refuse_other_ranks",
     "validate_X",
     "validate_codes",
@@ -128,6 +129,18 @@ def validate_features(estimator: Any, features: Any) -> NDArray[np.int64]:
         raise ValueError(f"{allowed}; got shape {asked.shape} and dtype {asked.dtype}.")
     if asked.min() < 0 or asked.max() >= n_components or len(np.unique(asked)) < len(asked):
         raise ValueError(f"{allowed}; got {reprlib.repr(asked.tolist())}.")
+    refuse_frames(estimator)
+    return asked.astype(np.int64)
+
+
+def refuse_frames(estimator: Any) -> None:
+    """Refuse `features` of an estimator whose codes are to become a data frame.
+
+    Raises
+    ------
+    ValueError
+        If they are: columns of a frame are all components.
+    """
     config = getattr(estimator, "_sklearn_output_config", {})
     container = config.get("transform") or get_config()["transform_output"]
     if container != "default":
@@ -135,7 +148,6 @@ def validate_features(estimator: Any, features: Any) -> NDArray[np.int64]:
             f"features cannot be combined with set_output(transform={container!r}), whose columns "
             "are all components; select columns of the frame instead."
         )
-    return asked.astype(np.int64)
 
 
 def refuse_other_ranks(X: Any, name: str = "X") -> None:

@@ -13,6 +13,7 @@ from sklearn.model_selection import check_cv
 from sklearn.utils import check_random_state
 
 from sklearn_aensae.estimators import AdaptiveElasticNetSAE, BaseSAE
+from sklearn_aensae.estimators._domains import SEED
 from sklearn_aensae.estimators._many_validation import take_over_inputs
 from sklearn_aensae.estimators._validation import validate_X
 from sklearn_aensae.metrics import SCORERS
@@ -20,11 +21,32 @@ from sklearn_aensae.model_selection._delegating import DelegatingMixin
 from sklearn_aensae.model_selection._folds import choose, judge_path
 from sklearn_aensae.model_selection._path import check_path, iter_path
 from sklearn_aensae.model_selection._strengths import as_strengths
+from sklearn_aensae.params import InRange, Where, check_param
 from sklearn_aensae.sources import Shards, Stream
 
 __all__ = ["AdaptiveElasticNetSAECV"]
 
 Floats = NDArray[np.float64]
+
+
+def _is_penalty(value: Any) -> bool:
+    """Whether `value` is what `lambda_2` may be."""
+    if value is None:
+        return True
+    try:
+        array = np.asarray(value)
+    except ValueError:  # of rows that differ in length
+        return False
+    is_list = array.ndim <= 1 and array.size > 0 and array.dtype.kind in "iuf"
+    return is_list and bool(((array >= 0) & np.isfinite(array)).all())
+
+
+TARGET_L0 = InRange(0, np.inf, open_low=True, open_high=True, optional=True)
+LAMBDA_2 = Where("a number >= 0, a list of such numbers or None", _is_penalty)
+SCORING = Where(
+    f"None, a callable (estimator, X) or one of {', '.join(sorted(SCORERS))}",
+    lambda value: value is None or isinstance(value, str) or callable(value),
+)
 
 
 class AdaptiveElasticNetSAECV(DelegatingMixin, BaseEstimator):
@@ -137,7 +159,7 @@ class AdaptiveElasticNetSAECV(DelegatingMixin, BaseEstimator):
         self.n_jobs = n_jobs
         self.random_state = random_state
 
-    def fit(self, X: Any, y: Any = None) -> Self:
+    def fit(self, X: Any, y: Any = None, *, groups: Any = None) -> Self:
         """Choose a strength, and train with it.
 
         Parameters
@@ -146,6 +168,9 @@ class AdaptiveElasticNetSAECV(DelegatingMixin, BaseEstimator):
             Rows. What is on disk is read into memory, as folds may be any rows; no stream.
         y : array-like of shape (n_samples,) or None
             For splitters that stratify, otherwise ignored.
+        groups : array-like of shape (n_samples,) or None
+            For splitters that keep groups together, such as the tokens of a document, with
+            ``cv=GroupKFold()``. In a pipeline, `groups` of the step.
 
         Returns
         -------
@@ -176,7 +201,9 @@ class AdaptiveElasticNetSAECV(DelegatingMixin, BaseEstimator):
         scorer = self._check_scoring(candidates[0])
         self.lambdas_ = as_strengths(self.lambdas, self.eps, candidates[0], rows)
         splitter = check_cv(self.cv, y, classifier=False)
-        folds = list(splitter.split(np.empty((len(rows), 1)), y))
+        folds = list(splitter.split(np.empty((len(rows), 1)), y, groups))
+        if not folds:
+            raise ValueError(f"cv must give at least one fold; got {self.cv!r}.")
         judged = Parallel(n_jobs=self.n_jobs)(
             delayed(judge_path)(sae, rows, fold, self.lambdas_, self.warm_length, scorer)
             for sae in candidates
@@ -187,8 +214,16 @@ class AdaptiveElasticNetSAECV(DelegatingMixin, BaseEstimator):
 
     def _make_candidates(self) -> list[BaseSAE]:
         """One unfitted estimator per strength of the squared L2 penalty, all with one seed."""
-        sae = AdaptiveElasticNetSAE() if self.estimator is None else clone(self.estimator)
+        sae = AdaptiveElasticNetSAE() if self.estimator is None else self.estimator
         check_path(sae, self.warm_length)
+        check_param(self.random_state, "random_state", SEED)
+        check_param(self.lambda_2, "lambda_2", LAMBDA_2)
+        if self.lambda_2 is not None and not hasattr(sae, "lambda_2"):
+            raise ValueError(
+                f"lambda_2 must be None, as {type(sae).__name__} has no such parameter; got "
+                f"{self.lambda_2!r}."
+            )
+        sae = clone(sae)
         seed = sae.random_state if self.random_state is None else self.random_state
         if not isinstance(seed, Integral):
             seed = int(check_random_state(seed).randint(2**31 - 1))
@@ -200,8 +235,8 @@ class AdaptiveElasticNetSAECV(DelegatingMixin, BaseEstimator):
 
     def _check_scoring(self, sae: BaseSAE) -> Any:
         """Refuse what would only be noticed after hours of training."""
-        if self.target_l0 is not None and not self.target_l0 > 0:
-            raise ValueError(f"target_l0 must be positive or None; got {self.target_l0!r}.")
+        check_param(self.target_l0, "target_l0", TARGET_L0)
+        check_param(self.scoring, "scoring", SCORING)
         if isinstance(self.scoring, str) and self.scoring in SCORERS:
             return SCORERS[self.scoring]
         if self.scoring is None:
@@ -209,9 +244,8 @@ class AdaptiveElasticNetSAECV(DelegatingMixin, BaseEstimator):
         scorer = check_scoring(sae, self.scoring)
         if isinstance(scorer, _BaseScorer):
             raise ValueError(
-                "scoring must be None, a callable (estimator, X) or one of "
-                f"{', '.join(sorted(SCORERS))}; got {self.scoring!r}, which compares predictions "
-                "with targets, and there are none here."
+                f"scoring must be {SCORING.describe()}; got {self.scoring!r}, which compares "
+                "predictions with targets, and there are none here."
             )
         return scorer
 

@@ -7,6 +7,7 @@ from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted
 
 from sklearn_aensae.estimators import BaseSAE
+from sklearn_aensae.estimators._validation import refuse_frames
 
 __all__ = ["DelegatingMixin"]
 
@@ -16,13 +17,15 @@ class DelegatingMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
 
     best_estimator_: BaseSAE
 
-    def transform(self, X: Any) -> Any:
+    def transform(self, X: Any, features: Any = None) -> Any:
         """Encode rows, as `best_estimator_` does.
 
         Parameters
         ----------
         X : array-like or Tensor of shape (n_samples, n_features), memmap, shards or path
             Rows.
+        features : array-like of int or of bool, or None, default=None
+            Components to return; None for all.
 
         Returns
         -------
@@ -30,7 +33,9 @@ class DelegatingMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
             Non-negative, in the units of `X`.
         """
         check_is_fitted(self)
-        return self.best_estimator_.transform(X)
+        if features is not None:
+            refuse_frames(self)
+        return self.best_estimator_.transform(X, features)
 
     def inverse_transform(self, codes: Any) -> Any:
         """Decode codes, as `best_estimator_` does.

@@ -15,7 +15,7 @@ from sklearn_aensae.estimators._coding import explained_variance, iter_scaled
 from sklearn_aensae.estimators._validation import validate_rows
 from sklearn_aensae.metrics import CodeStatistics
 from sklearn_aensae.model_selection._strengths import as_strengths
-from sklearn_aensae.params import Length
+from sklearn_aensae.params import Length, check_param
 from sklearn_aensae.sources import is_stream
 
 __all__ = ["Figures", "SAEPath", "check_path", "iter_path", "measure", "sae_path"]
@@ -169,8 +169,7 @@ def check_path(estimator: Any, warm_length: int | float) -> None:
                 f"estimator has {name}={value!r}, which cannot be used with several strengths "
                 "lambda_1; set it to None."
             )
-    if not WARM_LENGTH.accepts(warm_length):
-        raise ValueError(f"warm_length must be {WARM_LENGTH.describe()}; got {warm_length!r}.")
+    check_param(warm_length, "warm_length", WARM_LENGTH)
 
 
 def iter_path(

@@ -11,9 +11,12 @@ from sklearn.base import clone
 
 from sklearn_aensae.estimators import BaseSAE
 from sklearn_aensae.estimators._validation import validate_X
+from sklearn_aensae.params import InRange, check_param
 from sklearn_aensae.sources import InputScaling, as_source
 
 __all__ = ["as_strengths", "largest_strength"]
+
+EPS = InRange(0, 1, open_low=True, open_high=True)
 
 SAMPLE_ROWS = 4_096
 """Rows, the first or random ones, whose longest bounds the strengths."""
@@ -30,8 +33,7 @@ def as_strengths(
         If `lambdas` is neither a number of strengths nor a list of them, or `eps` is no share.
     """
     if isinstance(lambdas, Integral) and not isinstance(lambdas, bool) and int(lambdas) >= 1:
-        if not 0 < eps < 1:
-            raise ValueError(f"eps must be between 0 and 1, both excluded; got {eps!r}.")
+        check_param(eps, "eps", EPS)
         top = largest_strength(estimator, X)
         return np.geomspace(eps * top, top, int(lambdas) + 1)[:-1]
     try:

@@ -9,7 +9,9 @@ import torch
 from helpers import make_data, quick, state_of
 from sklearn.base import clone
 from sklearn.metrics import make_scorer, r2_score
-from sklearn.model_selection import KFold, ShuffleSplit
+from sklearn.model_selection import GroupKFold, KFold, ShuffleSplit
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
 from skorch.callbacks import Callback
 
@@ -183,7 +185,7 @@ def second_strength(sae, X):
 
 def test_bad_parameters():
     for params, match in (
-        ({"target_l0": 0.0}, "target_l0 must be positive"),
+        ({"target_l0": 0.0}, "target_l0 must be"),
         ({"warm_length": 0}, "warm_length"),
         ({"lambdas": []}, "lambdas"),
         ({"lambda_2": -1.0}, "lambda_2"),
@@ -192,3 +194,48 @@ def test_bad_parameters():
             search(**params).fit(X)
     with pytest.raises(TypeError, match="lambda_1"):
         search(quick(TopKSAE)).fit(X)
+
+
+@pytest.mark.parametrize(
+    ("name", "values"),
+    [
+        ("estimator", [3, "sae", AdaptiveElasticNetSAE]),
+        ("eps", ["foo", None, [0.1], True, 0.0, 1.0, np.nan]),
+        ("target_l0", ["foo", [1], np.array([1, 2]), True, np.inf, np.nan, -1]),
+        ("lambda_2", [[], "foo", ["a"], [[0.1, 0.2]], [[0.1], [0.1, 0.2]], True, [0.1, np.nan]]),
+        ("scoring", ["foo", ["neg_l0"], 3]),
+        ("cv", [[], "foo", 2.5]),
+        ("random_state", [2.5, "foo", -1]),
+    ],
+)
+def test_what_a_parameter_may_not_be(name, values):
+    for value in values:
+        given = {"sae": value} if name == "estimator" else {name: value}
+        with pytest.raises((ValueError, TypeError), match=name):
+            search(**({"lambdas": 2} | given)).fit(X)
+
+
+def test_a_penalty_that_the_estimator_does_not_have():
+    with pytest.raises(ValueError, match="lambda_2 must be None, as L1SAE has no such parameter"):
+        search(quick(L1SAE), lambda_2=[0.1]).fit(X)
+
+
+def test_groups_stay_together():
+    groups = np.arange(len(X)) // 3 % 5
+    splitter = GroupKFold(3)
+    cv = search(lambdas=[0.1], cv=splitter).fit(X, groups=groups)
+    for i, (train, test) in enumerate(splitter.split(X, groups=groups)):
+        path = sae_path(X[train], [0.1], estimator=make(), X_test=X[test])
+        np.testing.assert_array_equal(cv.ev_path_[:, i], path.explained_variance)
+    with pytest.raises(ValueError, match="groups"):
+        search(cv=splitter).fit(X)
+    pipeline = make_pipeline(StandardScaler(), search(lambdas=[0.1], cv=splitter))
+    pipeline.fit(X, adaptiveelasticnetsaecv__groups=groups)
+    assert pipeline[-1].ev_path_.shape == (1, 3)
+
+
+def test_some_features_only():
+    cv = search(lambdas=[0.1]).fit(X)
+    np.testing.assert_array_equal(cv.transform(X, features=[3, 1]), cv.transform(X)[:, [3, 1]])
+    with pytest.raises(ValueError, match="set_output"):
+        cv.set_output(transform="pandas").transform(X, features=[1])
