@@ -76,6 +76,25 @@ class TargetedSAE(BaseSAE):
         """
         return super().partial_fit(X, y)
 
+    def inverse_transform(self, codes: Any) -> Data:
+        """Decode codes into targets: this does not lead back to the rows that they came from.
+
+        What codes do not hold is left out: the `skip` of a :class:`Transcoder` and, with
+        `input_scaling="sample_norm"`, the norm of a row, in whose place is the mean norm. `predict`
+        is exact.
+
+        Parameters
+        ----------
+        codes : array-like, CSR array or Tensor of shape (n_samples, n_components)
+            Codes as `transform` returns them.
+
+        Returns
+        -------
+        y : ndarray or Tensor of shape (n_samples, n_targets)
+            In the units of the targets.
+        """
+        return super().inverse_transform(codes)
+
     def predict(self, X: Any) -> Data:
         """Reconstruct the targets of rows; `reconstruct` is the same.
 
@@ -87,7 +106,8 @@ class TargetedSAE(BaseSAE):
         Returns
         -------
         y : ndarray or Tensor of shape (n_samples, n_targets)
-            In the units of the targets, of the kind and float type of `X`.
+            In the units of the targets, of the kind and float type of `X`; one column for
+            targets of one dimension, too.
         """
         return self.reconstruct(X)
 
