@@ -1,5 +1,6 @@
 """What every metric accepts: finite two-dimensional arrays, tensors or CSR, read in row batches."""
 
+import reprlib
 from collections.abc import Iterator
 from typing import Any, TypeAlias
 
@@ -44,6 +45,32 @@ def active_set(codes: Any) -> sparse.csr_array:
     active.sum_duplicates()
     active.eliminate_zeros()
     return active
+
+
+def check_matching(
+    matching: Any, n_components: int, n_true_components: int
+) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
+    """Return which component stands for which true one; each of them has one partner at most."""
+    sizes = (n_components, n_true_components)
+    is_pair = isinstance(matching, tuple | list | np.ndarray) and len(matching) == 2
+    parts = [np.asarray(part) for part in matching] if is_pair else []
+    lengths = {part.shape for part in parts}
+    if len(lengths) != 1 or any(part.ndim != 1 or part.dtype.kind not in "iu" for part in parts):
+        raise ValueError(
+            "matching must be two arrays of integers of one length, components and true ones, as "
+            f"dictionary_recovery returns them; got {reprlib.repr(matching)}."
+        )
+    for part, size in zip(parts, sizes, strict=True):
+        if len(part) and not 0 <= part.min() <= part.max() < size:
+            raise ValueError(
+                f"matching must hold components from 0 to {n_components - 1} and true ones from 0 "
+                f"to {n_true_components - 1}; got {reprlib.repr(matching)}."
+            )
+        if len(np.unique(part)) < len(part):
+            raise ValueError(
+                f"matching must hold no component twice; got {reprlib.repr(matching)}."
+            )
+    return parts[0].astype(np.intp), parts[1].astype(np.intp)
 
 
 def check_width(name: str, n_columns: int, n_expected: int) -> None:

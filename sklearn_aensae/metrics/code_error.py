@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from sklearn_aensae.metrics._arrays import CodeArray, active_set, check_rows
+from sklearn_aensae.metrics._arrays import CodeArray, active_set, check_matching, check_rows
 
 __all__ = ["CodeError", "code_error"]
 
@@ -58,8 +58,8 @@ def code_error(
     ------
     ValueError
         If an array is not two-dimensional, is empty, holds NaN or infinity, if the numbers of
-        rows differ, if the numbers of columns differ and no `matching` is given, or if all true
-        codes are 0.
+        rows differ, if the numbers of columns differ and no `matching` is given, if `matching`
+        is not one of components, each in one pair at most, or if all true codes are 0.
 
     See Also
     --------
@@ -86,7 +86,8 @@ def code_error(
     if not whole:
         raise ValueError("true_codes are all 0: no error is relative to them.")
     if matching is not None:
-        found, true = found[:, matching[0]], true[:, matching[1]]
+        columns, true_columns = check_matching(matching, found.shape[1], true.shape[1])
+        found, true = found[:, columns], true[:, true_columns]
     shared = float(found.multiply(true).sum())
     # Differences are squared as they are: whole + total - 2 shared would lose small ones.
     missed = max(0.0, whole - _squares(true))

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from sklearn_aensae.metrics._arrays import CodeArray, active_set, check_rows
+from sklearn_aensae.metrics._arrays import CodeArray, active_set, check_matching, check_rows
 
 __all__ = ["SupportRecovery", "support_recovery"]
 
@@ -54,7 +54,8 @@ def support_recovery(
     ------
     ValueError
         If an array is not two-dimensional, is empty, holds NaN or infinity, if the numbers of
-        rows differ, or if the numbers of columns differ and no `matching` is given.
+        rows differ, if the numbers of columns differ and no `matching` is given, or if `matching`
+        is not one of components, each in one pair at most.
 
     Examples
     --------
@@ -71,7 +72,8 @@ def support_recovery(
         )
     n_active, n_true = support.sum(), true_support.sum()
     if matching is not None:
-        support, true_support = support[:, matching[0]], true_support[:, matching[1]]
+        columns, true_columns = check_matching(matching, support.shape[1], true_support.shape[1])
+        support, true_support = support[:, columns], true_support[:, true_columns]
     n_right = support.multiply(true_support).sum()
     return SupportRecovery(
         float(n_right / max(n_active, 1)),

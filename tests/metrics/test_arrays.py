@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 from scipy import sparse
 
+from sklearn_aensae.metrics import code_error, support_recovery
 from sklearn_aensae.metrics._arrays import active_set, check_rows, row_batches
 
 
@@ -38,3 +39,29 @@ def test_active_set_drops_zeros_and_duplicates_of_a_copy():
     active = active_set(codes)
     assert (active.nnz, codes.nnz) == (1, 4)
     np.testing.assert_array_equal(active.toarray(), [[0.0, 0.0, 0.0], [0.0, 0.0, 2.0]])
+
+
+@pytest.mark.parametrize("measure", [code_error, support_recovery])
+@pytest.mark.parametrize(
+    "matching",
+    [
+        3,
+        "ab",
+        ([0, 1],),
+        ([0, 1], [0]),
+        ([0.0, 1.0], [0, 1]),
+        ([0, np.nan], [0, 1]),
+        ([[0, 1]], [[0, 1]]),
+        ([0, -1], [0, 1]),
+        ([0, 1], [0, 4]),
+        ([0, 3], [0, 1]),
+        ([0, 0], [0, 1]),
+        ([0, 1], [2, 2]),
+        ([True, False], [0, 1]),
+    ],
+)
+def test_a_matching_pairs_components(measure, matching):
+    with pytest.raises(ValueError, match="matching must"):
+        measure(np.ones((5, 3)), np.ones((5, 4)), matching)
+    with pytest.raises(ValueError, match="columns"):
+        measure(np.ones((5, 3)), np.ones((5, 4)))
