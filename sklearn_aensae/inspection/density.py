@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike
 from sklearn.utils.validation import check_is_fitted
 
 from sklearn_aensae.inspection._axes import axes_for
@@ -18,7 +18,7 @@ class FeatureDensityDisplay:
 
     Parameters
     ----------
-    density : ndarray of shape (n_components,)
+    density : array-like of shape (n_components,)
         Share of rows in which each component is active.
 
     Attributes
@@ -39,7 +39,7 @@ class FeatureDensityDisplay:
     [1, 2]
     """
 
-    density: NDArray[np.floating]
+    density: ArrayLike
 
     @classmethod
     def from_estimator(cls, estimator: Any, *, ax: Any = None, label: str | None = None) -> Self:
@@ -81,8 +81,9 @@ class FeatureDensityDisplay:
         """
         (self.ax_,) = axes_for(1, ax)
         self.figure_ = self.ax_.figure
-        alive = np.log10(self.density[self.density > 0])
-        silent = len(self.density) - len(alive)
+        density = np.asarray(self.density)
+        alive = np.log10(density[density > 0])
+        silent = len(density) - len(alive)
         name = " ".join(filter(None, [label, f"({silent} silent)" if silent else None]))
         self.counts_, _, _ = self.ax_.hist(alive, bins=bins, histtype="step", label=name or None)
         self.ax_.set_xlabel("log10 of the share of rows in which a feature fires")

@@ -51,7 +51,7 @@ def best_explained_variance_at_l0(max_l0: float) -> Callable[[Mapping[str, Any]]
     >>> search.fit(load_digits().data[:600]).best_params_
     {'k': 8}
     """
-    if not isinstance(max_l0, Real) or not max_l0 > 0:
+    if not isinstance(max_l0, Real) or isinstance(max_l0, bool) or not max_l0 > 0:
         raise ValueError(f"max_l0 must be a positive number, got {max_l0!r}.")
     # Not a closure: searches are pickled with their refit rule.
     return partial(_best_index, max_l0=max_l0)

@@ -80,7 +80,8 @@ def neg_l0_scorer(estimator: Any, X: Any, y: Any = None) -> float:
     >>> neg_l0_scorer(PCA(n_components=2).fit(X), X)
     -2.0
     """
-    return -l0(estimator.transform(X))
+    # Not minus the number: that of 0 is -0.
+    return 0.0 - l0(estimator.transform(X))
 
 
 def neg_dead_share_scorer(estimator: Any, X: Any, y: Any = None) -> float:
@@ -115,7 +116,7 @@ def neg_dead_share_scorer(estimator: Any, X: Any, y: Any = None) -> float:
     >>> neg_dead_share_scorer(identity, [[1.0, 0.0], [2.0, 0.0]])
     -0.5
     """
-    return -dead_share(estimator.transform(X))
+    return 0.0 - dead_share(estimator.transform(X))
 
 
 SCORERS: dict[str, Scorer] = {
@@ -155,6 +156,6 @@ def get_scorer(name: str) -> Scorer:
     >>> from sklearn_aensae.metrics import get_scorer
     >>> search = GridSearchCV(PCA(), {"n_components": [1, 2]}, scoring=get_scorer("neg_l0"))
     """
-    if name not in SCORERS:
+    if not isinstance(name, str) or name not in SCORERS:
         raise ValueError(f"There is no scorer named {name!r}; names are {sorted(SCORERS)}.")
     return SCORERS[name]

@@ -52,6 +52,10 @@ def test_training_curve():
         TrainingCurveDisplay.from_estimator(sae, ["speed"])
 
 
+def test_a_list_of_densities():
+    assert FeatureDensityDisplay([0.1, 0.2, 0.0]).plot().counts_.sum() == 2
+
+
 def test_feature_density():
     sae = quick(L1SAE).fit(X)
     display = FeatureDensityDisplay.from_estimator(sae, label="L1")

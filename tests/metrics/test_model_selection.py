@@ -89,7 +89,7 @@ def test_asks_for_the_scores_it_needs():
         best_explained_variance_at_l0(3)({"mean_test_explained_variance": [0.5]})
 
 
-@pytest.mark.parametrize("max_l0", [0, -1.0, float("nan"), "a", None])
+@pytest.mark.parametrize("max_l0", [0, -1.0, float("nan"), "a", None, True])
 def test_max_l0_is_positive(max_l0):
     with pytest.raises(ValueError, match="max_l0 must be a positive number, got"):
         best_explained_variance_at_l0(max_l0)

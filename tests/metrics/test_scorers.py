@@ -113,3 +113,10 @@ def test_get_scorer_names_what_there_is():
     assert get_scorer("neg_l0") is neg_l0_scorer
     with pytest.raises(ValueError, match=r"no scorer named 'l0'; names are \['explained_varia"):
         get_scorer("l0")
+    with pytest.raises(ValueError, match=r"no scorer named \['neg_l0'\]"):
+        get_scorer(["neg_l0"])
+
+
+@pytest.mark.parametrize(("name", "codes"), [("neg_l0", [[0.0]]), ("neg_dead_share", [[1.0]])])
+def test_nothing_is_no_negative_zero(name, codes):
+    assert not np.signbit(get_scorer(name)(FunctionTransformer(), codes))
