@@ -7,7 +7,7 @@ import sklearn_aensae
 
 ROOT = Path(sklearn_aensae.__file__).parent
 LAYERS = [
-    {"exceptions", "params", "recipes", "_docs", "_devices", "_warnings"},
+    {"exceptions", "params", "recipes", "_docs", "_devices", "_numbers", "_warnings"},
     {"kernels", "coding", "sources", "datasets", "testing"},
     {"llm"},
     {"metrics"},
@@ -30,6 +30,7 @@ MAY_KNOW = {
         "datasets",
         "inspection",
         "llm",
+        "_numbers",
     },
     "skorch": {"training", "estimators"},
     "transformers": {"llm", "datasets", "metrics"},

@@ -1,13 +1,15 @@
 """Linear generative model that the synthetic data sets share: sparse codes times a dictionary."""
 
-from numbers import Integral
+from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from scipy import sparse
 from sklearn.preprocessing import normalize
-from sklearn.utils import check_scalar, gen_batches
+from sklearn.utils import gen_batches
+
+from sklearn_aensae._numbers import check_number
 
 # Code magnitudes of the sparse coding experiments of arXiv 2605.05341.
 _SMALLEST, _LARGEST = 1.0, 3.0
@@ -17,8 +19,8 @@ def draw_directions(
     rng: np.random.RandomState, n_directions: int, n_features: int
 ) -> npt.NDArray[np.float64]:
     """Draw directions uniformly from the unit sphere, as rows."""
-    check_scalar(n_directions, "n_components", Integral, min_val=1)
-    check_scalar(n_features, "n_features", Integral, min_val=1)
+    check_number(n_directions, "n_components", Integral, min_val=1)
+    check_number(n_features, "n_features", Integral, min_val=1)
     directions: npt.NDArray[np.float64] = normalize(rng.normal(size=(n_directions, n_features)))
     return directions
 
@@ -50,7 +52,7 @@ def mix(
     dtype = np.dtype(dtype)
     if dtype not in (np.float64, np.float32):
         raise ValueError(f"dtype must be float64 or float32, got {dtype}.")
-    if not 0.0 <= noise_std < np.inf:
+    if not isinstance(noise_std, Real) or not 0.0 <= noise_std < np.inf:
         raise ValueError(f"noise_std must be finite and not negative, got {noise_std!r}.")
     codes, dictionary = codes.astype(dtype), dictionary.astype(dtype)
     X = codes @ dictionary
@@ -65,8 +67,8 @@ def draw_codes(
     rng: np.random.RandomState, n_samples: int, n_components: int, *, n_active: int, signed: bool
 ) -> sparse.csr_array:
     """Draw codes with exactly `n_active` entries per row, uniform in place and in magnitude."""
-    check_scalar(n_samples, "n_samples", Integral, min_val=1)
-    check_scalar(n_active, "n_active", Integral, min_val=1, max_val=n_components)
+    check_number(n_samples, "n_samples", Integral, min_val=1)
+    check_number(n_active, "n_active", Integral, min_val=1, max_val=n_components)
     supports = _draw_supports(rng, n_samples, n_components, n_active)
     values = draw_magnitudes(rng, supports.size)
     if signed:

@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from scipy import sparse
-from sklearn.utils import check_random_state, check_scalar, gen_batches
+from sklearn.utils import check_random_state, gen_batches
 
+from sklearn_aensae._numbers import check_number
 from sklearn_aensae.datasets._sampling import draw_directions, draw_magnitudes, mix
 
 __all__ = ["make_feature_tree"]
@@ -101,12 +102,12 @@ def make_feature_tree(
     >>> bool(support[:, 0][support[:, 2]].all())
     True
     """
-    check_scalar(n_samples, "n_samples", Integral, min_val=1)
+    check_number(n_samples, "n_samples", Integral, min_val=1)
     for name, probability in (
         ("root_probability", root_probability),
         ("child_probability", child_probability),
     ):
-        check_scalar(probability, name, Real, min_val=0, max_val=1)
+        check_number(probability, name, Real, min_val=0, max_val=1)
     rng = check_random_state(random_state)
     parents = _grow(n_roots, n_children, depth)
     dictionary = draw_directions(rng, len(parents), n_features)
@@ -120,7 +121,7 @@ def make_feature_tree(
 def _grow(n_roots: int, n_children: int, depth: int) -> npt.NDArray[np.int64]:
     """Return the parents of all features, level after level."""
     for name, size in (("n_roots", n_roots), ("n_children", n_children), ("depth", depth)):
-        check_scalar(size, name, Integral, min_val=1)
+        check_number(size, name, Integral, min_val=1)
     levels = [np.full(n_roots, -1)]
     start = 0
     for _ in range(depth - 1):

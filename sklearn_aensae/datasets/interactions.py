@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from numbers import Integral
+from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from scipy import sparse
-from sklearn.utils import check_random_state, check_scalar
+from sklearn.utils import check_random_state
 
+from sklearn_aensae._numbers import check_number
 from sklearn_aensae.datasets._sampling import draw_codes, draw_directions, mix
 
 __all__ = ["make_interactions"]
@@ -99,10 +100,10 @@ def make_interactions(
     >>> bool(abs(X - codes @ dictionary - together @ directions).max() < 1e-12)
     True
     """
-    check_scalar(n_components, "n_components", Integral, min_val=1)
+    check_number(n_components, "n_components", Integral, min_val=1)
     n_pairs = n_components * (n_components - 1) // 2
-    check_scalar(n_interactions, "n_interactions", Integral, min_val=0, max_val=n_pairs)
-    if not np.isfinite(strength):
+    check_number(n_interactions, "n_interactions", Integral, min_val=0, max_val=n_pairs)
+    if not isinstance(strength, Real) or not np.isfinite(strength):
         raise ValueError(f"strength must be finite, got {strength!r}.")
     rng = check_random_state(random_state)
     atoms = draw_directions(rng, n_components + n_interactions, n_features)

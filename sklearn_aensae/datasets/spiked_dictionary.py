@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -112,7 +113,7 @@ def draw_spiked_dictionary(
     rng: np.random.RandomState, n_components: int, n_features: int, rho: float
 ) -> npt.NDArray[np.float64]:
     """Draw atoms that lean towards one direction, as rows of unit length."""
-    if not 0.0 <= rho <= 1.0:
+    if not isinstance(rho, Real) or not 0.0 <= rho <= 1.0:
         raise ValueError(f"rho must be between 0 and 1, got {rho!r}.")
     shared = draw_directions(rng, 1, n_features)
     own = draw_directions(rng, n_components, n_features)

@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from scipy import sparse
-from sklearn.utils import check_random_state, check_scalar
+from sklearn.utils import check_random_state
 
+from sklearn_aensae._numbers import check_number
 from sklearn_aensae.datasets._sampling import draw_samples
 from sklearn_aensae.datasets.spiked_dictionary import draw_spiked_dictionary
 
@@ -93,7 +94,7 @@ class SpikedDictionaryStream:
         dtype: npt.DTypeLike = np.float32,
         random_state: int | np.random.RandomState | None = None,
     ) -> None:
-        check_scalar(block_size, "block_size", Integral, min_val=1)
+        check_number(block_size, "block_size", Integral, min_val=1)
         rng = check_random_state(random_state)
         self._atoms = draw_spiked_dictionary(rng, n_components, n_features, rho)
         self._block_size = block_size

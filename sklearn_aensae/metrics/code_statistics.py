@@ -5,8 +5,8 @@ from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
-from sklearn.utils import check_scalar
 
+from sklearn_aensae._numbers import check_number
 from sklearn_aensae.metrics._arrays import (
     CodeArray,
     active_set,
@@ -128,7 +128,7 @@ class CodeStatistics:
         check_seen(self.n_samples)
         if n_samples is None:
             n_samples = self.n_samples
-        check_scalar(n_samples, "n_samples", Integral, min_val=1)
+        check_number(n_samples, "n_samples", Integral, min_val=1)
         if n_samples > self.n_samples:
             raise ValueError(
                 f"n_samples={n_samples} rows were asked for, but only {self.n_samples} were given."

@@ -5,8 +5,8 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from sklearn.utils import check_scalar
 
+from sklearn_aensae._numbers import check_number
 from sklearn_aensae.metrics._arrays import Array, CodeArray, active_set, check_rows
 
 Floats = npt.NDArray[np.float64]
@@ -51,7 +51,10 @@ def check_codes(codes: CodeArray, n_components: int) -> Any:
 
 def check_vector(vector: Any, name: str, size: int, *, positive: bool = False) -> Floats:
     """Return a finite vector of a given size."""
-    array: Floats = np.asarray(vector, dtype=np.float64)
+    try:
+        array: Floats = np.asarray(vector, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{name} must hold {size} finite numbers; got {vector!r}.") from error
     if array.shape != (size,) or not np.isfinite(array).all():
         raise ValueError(f"{name} must hold {size} finite numbers; got shape {array.shape}.")
     if positive and array.min() <= 0:
@@ -69,7 +72,5 @@ def check_weights(weights: Any, n_components: int) -> Floats:
 def check_strength(strength: Any, name: str, *, positive: bool = False) -> float:
     """Return the strength of a penalty: finite, not negative or even positive."""
     low = "neither" if positive else "left"
-    check_scalar(strength, name, Real, min_val=0, max_val=np.inf, include_boundaries=low)
-    if np.isnan(strength):
-        raise ValueError(f"{name} must be a number; got {strength}.")
+    check_number(strength, name, Real, min_val=0, max_val=np.inf, include_boundaries=low)
     return float(strength)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from numbers import Real
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
+from sklearn_aensae._numbers import check_number
 from sklearn_aensae.theory._arguments import Floats
 
 __all__ = ["PinnedShare", "effective_sample_size", "pinned_share"]
@@ -89,9 +91,11 @@ def pinned_share(
 
     Raises
     ------
+    TypeError
+        If a bound or `rtol` is not a number.
     ValueError
-        If `weights` is not a vector of at least one finite number, one of them is negative, or the
-        bounds are not in order.
+        If `weights` is not a vector of at least one finite number, one of them is negative, the
+        bounds are not in order, or `rtol` is no share.
 
     References
     ----------
@@ -105,8 +109,11 @@ def pinned_share(
     PinnedShare(low=0.25, high=0.5, total=0.75)
     """
     w = _check_vector(weights, "weights")
+    for name, value in (("low", low), ("high", high)):
+        check_number(value, name, Real)
     if not 0 <= low <= high < np.inf:
         raise ValueError(f"low and high must satisfy 0 <= low <= high; got {low!r} and {high!r}.")
+    check_number(rtol, "rtol", Real, min_val=0, max_val=1)
     at_low, at_high = w <= low * (1 + rtol), w >= high * (1 - rtol)
     return PinnedShare(
         float(at_low.mean()), float(at_high.mean()), float((at_low | at_high).mean())
@@ -115,7 +122,10 @@ def pinned_share(
 
 def _check_vector(vector: npt.ArrayLike, name: str) -> Floats:
     """Return a vector of finite numbers that are not negative."""
-    array: Floats = np.asarray(vector, dtype=np.float64)
+    try:
+        array: Floats = np.asarray(vector, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{name} must be a vector of numbers; got {vector!r}.") from error
     if array.ndim != 1 or array.size == 0 or not np.isfinite(array).all():
         raise ValueError(
             f"{name} must be a vector of at least one finite number; got shape {array.shape}."

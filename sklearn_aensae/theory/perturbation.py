@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from scipy import sparse
-from sklearn.utils import check_random_state, check_scalar
+from sklearn.utils import check_random_state
 
+from sklearn_aensae._numbers import check_number
 from sklearn_aensae.metrics._arrays import Array, check_rows
 from sklearn_aensae.theory._arguments import Floats
 
@@ -115,7 +116,7 @@ def empirical_lipschitz(
     >>> empirical_lipschitz(pca, X, random_state=0).max < 1
     True
     """
-    check_scalar(scale, "scale", Real, min_val=0, include_boundaries="neither")
+    check_number(scale, "scale", Real, min_val=0, include_boundaries="neither")
     encode = _encoder(estimator, method)
     rows = check_rows(X, "X")
     rows = rows if np.issubdtype(rows.dtype, np.floating) else rows.astype(np.float64)
@@ -123,7 +124,7 @@ def empirical_lipschitz(
     if not size:
         raise ValueError("X holds nothing but 0: there is no size that scale could be relative to.")
     if directions is None:
-        check_scalar(n_perturbations, "n_perturbations", Integral, min_val=1)
+        check_number(n_perturbations, "n_perturbations", Integral, min_val=1)
         drawn = check_random_state(random_state).normal(size=(n_perturbations, rows.shape[1]))
     else:
         drawn = _check_directions(directions, rows.shape[1])

@@ -70,6 +70,8 @@ def test_dtype_is_that_of_data_codes_and_dictionary():
         ({"depth": 1.5}, TypeError, "depth must be an instance of"),
         ({"root_probability": 1.5}, ValueError, "root_probability == 1.5, must be <= 1"),
         ({"child_probability": -0.1}, ValueError, "child_probability == -0.1, must be >= 0"),
+        ({"root_probability": np.nan}, ValueError, "root_probability must be a number; got nan"),
+        ({"child_probability": np.nan}, ValueError, "child_probability must be a number; got nan"),
         ({"noise_std": -1.0}, ValueError, "noise_std must be finite and not negative, got -1.0"),
         ({"dtype": np.float16}, ValueError, "dtype must be float64 or float32, got float16"),
     ],

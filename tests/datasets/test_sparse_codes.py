@@ -61,6 +61,9 @@ def test_dtype_is_that_of_everything_returned():
         ({"n_samples": 2.5}, TypeError, "n_samples must be an instance of"),
         ({"noise_std": -1.0}, ValueError, "noise_std must be finite and not negative, got -1.0"),
         ({"noise_std": np.nan}, ValueError, "noise_std must be finite and not negative, got nan"),
+        ({"noise_std": "a"}, ValueError, "noise_std must be finite and not negative, got 'a'"),
+        ({"noise_std": None}, ValueError, "noise_std must be finite and not negative, got None"),
+        ({"n_samples": True}, TypeError, "n_samples must be a number; got True"),
         ({"dtype": np.float16}, ValueError, "dtype must be float64 or float32, got float16"),
     ],
 )

@@ -56,7 +56,7 @@ def test_random_state_decides():
     assert not np.array_equal(first, other)
 
 
-@pytest.mark.parametrize("rho", [-0.1, 1.1, np.nan])
+@pytest.mark.parametrize("rho", [-0.1, 1.1, np.nan, "a"])
 def test_rho_is_a_share(rho):
     with pytest.raises(ValueError, match="rho must be between 0 and 1, got"):
         make_spiked_dictionary(5, rho=rho)

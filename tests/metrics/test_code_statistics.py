@@ -49,6 +49,8 @@ def test_dead_share_names_the_rows_it_lacks(codes):
         statistics.dead_share(0)
     with pytest.raises(TypeError, match="n_samples must be an instance of"):
         statistics.dead_share(2.5)
+    with pytest.raises(TypeError, match="n_samples must be a number; got True"):
+        statistics.dead_share(True)
 
 
 def test_width_may_not_change():

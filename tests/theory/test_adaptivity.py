@@ -58,3 +58,14 @@ def test_bounds_are_in_order():
     for low, high in ((2.0, 1.0), (-1.0, 1.0), (0.0, np.inf)):
         with pytest.raises(ValueError, match="0 <= low <= high"):
             pinned_share([1.0], low, high)
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"low": None}, {"high": "a"}, {"rtol": np.nan}, {"rtol": -1}, {"rtol": np.inf}]
+)
+def test_bounds_are_numbers(wrong):
+    (name,) = wrong
+    with pytest.raises((ValueError, TypeError), match=f"^{name} "):
+        pinned_share([1.0], **({"low": 0.1, "high": 10.0} | wrong))
+    with pytest.raises(ValueError, match="weights must be a vector"):
+        pinned_share("a", 0.1, 10.0)

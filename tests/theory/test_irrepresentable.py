@@ -113,6 +113,7 @@ def test_all_components_are_in_the_support():
         ({"values": [1.0, -1.0]}, "values holds negative codes: signed=True"),
         ({"values": [1.0, 0.0]}, "values is 0 for a component of the support"),
         ({"weights": [1.0, 0.0, 1.0]}, "weights must be positive"),
+        ({"values": "a"}, "values must hold 2 finite numbers; got 'a'"),
         ({"weights": [1.0]}, "weights must hold 3 finite numbers"),
         ({"lambda_1": 0.0}, "lambda_1 == 0"),
         ({"lambda_2": -1.0}, "lambda_2 == -1"),

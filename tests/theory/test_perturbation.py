@@ -103,6 +103,8 @@ def test_what_makes_no_sense_is_named(spiked):
         empirical_lipschitz(top_k, X, method="exact")
     with pytest.raises(ValueError, match="scale == 0"):
         empirical_lipschitz(coder, X, scale=0)
+    with pytest.raises(ValueError, match="scale must be a number; got nan"):
+        empirical_lipschitz(coder, X, scale=np.nan)
     with pytest.raises(ValueError, match="n_perturbations == 0"):
         empirical_lipschitz(coder, X, n_perturbations=0)
     with pytest.raises(ValueError, match="X holds nothing but 0"):
