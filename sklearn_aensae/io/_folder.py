@@ -126,9 +126,11 @@ def _refuse_foreign(folder: Path) -> None:
     try:
         _parse(folder / DOCUMENT, (folder / DOCUMENT).read_bytes())
     except (OSError, LoadError) as error:
+        # That there is no such file is what "no saved estimator" says.
+        reason = "" if isinstance(error, FileNotFoundError) else f" ({error})"
         raise ValueError(
             f"path={str(folder)!r} is not empty and holds no saved estimator, so nothing was "
-            f"written ({error}). Give the name of a new folder."
+            f"written{reason}. Give the name of a new folder."
         ) from error
 
 
