@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
-from sklearn.base import clone
+from sklearn.base import BaseEstimator, clone
 from sklearn.utils import get_tags
 from tqdm.auto import tqdm
 
@@ -103,6 +103,8 @@ def loss_recovered(
 
     Raises
     ------
+    TypeError
+        `model` is another estimator, such as a Pipeline.
     ValueError
         An option is not allowed, `layer` is missing, the model gives no next-token logits, there
         is no token to predict, or a reconstruction has another shape than what it reconstructs.
@@ -172,6 +174,11 @@ def _options(model: Any, layer: int | None, options: dict[str, Any]) -> LLMActiv
     if isinstance(model, LLMActivationTransformer):
         chosen: LLMActivationTransformer = clone(model)
         chosen.set_params(**options | ({} if layer is None else {"layer": layer}))
+    elif isinstance(model, BaseEstimator):
+        raise TypeError(
+            "model must be a language model, its name or an LLMActivationTransformer; got a "
+            f"{type(model).__name__}. Of a Pipeline, give the step that runs the model."
+        )
     elif layer is None:
         raise ValueError("layer is missing: after which block does the estimator belong?")
     else:

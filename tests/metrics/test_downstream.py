@@ -208,6 +208,12 @@ def test_missing_layer(folder):
         loss_recovered(folder, Identity(), TEXTS)
 
 
+def test_a_pipeline_is_no_model(folder):
+    pipeline = make_pipeline(LLMActivationTransformer(folder, 1), Identity())
+    with pytest.raises(TypeError, match="model must be a language model.*; got a Pipeline"):
+        loss_recovered(pipeline, Identity(), TEXTS)
+
+
 def test_a_model_without_a_head(folder):
     model = transformers.AutoModel.from_pretrained(folder)
     with pytest.raises(ValueError, match="GPTNeoXModel predicts no tokens"):
