@@ -9,6 +9,9 @@ from scipy import sparse
 
 __all__ = ["Context", "top_contexts"]
 
+GAP = "…"
+"""Stands for tokens that have no row, such as the outliers that `max_norm_ratio` drops."""
+
 
 class Context(NamedTuple):
     """One place where a feature fires."""
@@ -16,11 +19,11 @@ class Context(NamedTuple):
     code: float
     """How strongly."""
     before: str
-    """The text before the token."""
+    """The text before the token; an ellipsis stands for tokens that have no row."""
     token: str
     """The token at which the feature fires."""
     after: str
-    """The text after it."""
+    """The text after it, likewise."""
     row: int
     """Row of the codes."""
 
@@ -83,10 +86,18 @@ def top_contexts(
 
 
 def _context(code: float, tokens: NDArray[Any], row: int, width: int) -> Context:
-    """Join the tokens around a row that belong to the same text."""
-    start, stop = max(0, row - width), row + width + 1
-    same = tokens["text"][start:stop] == tokens["text"][row]
-    words = np.where(same, tokens["token"][start:stop], "")
+    """Join the tokens around a row that belong to its text, and mark where some are missing."""
+    start = max(0, row - width)
+    near = tokens[start : row + width + 1]
+    same = near["text"] == tokens["text"][row]
+    words = np.where(same, near["token"], "")
     middle = row - start
-    before, after = "".join(words[:middle]), "".join(words[middle + 1 :])
-    return Context(code, before, str(words[middle]), after, row)
+    before, after = list(words[:middle]), list(words[middle + 1 :])
+    if "position" in (near.dtype.names or ()):
+        gaps = same[1:] & same[:-1] & (np.diff(near["position"]) > 1)
+        for i in gaps.nonzero()[0]:
+            if i < middle:
+                before[i] += GAP
+            else:
+                after[i - middle] = GAP + after[i - middle]
+    return Context(code, "".join(before), str(words[middle]), "".join(after), row)

@@ -139,3 +139,16 @@ def test_tree_text_of_a_fit_names_every_component_once():
         tree_text(sae, max_children=0)
     with pytest.raises(NotFittedError):
         tree_text(TreeSAE())
+
+
+def test_contexts_mark_tokens_that_were_dropped():
+    tokens = np.array(
+        [(0, 7, "z"), (1, 0, "a"), (1, 2, "b"), (1, 3, "c"), (1, 6, "d"), (1, 7, "e"), (2, 9, "f")],
+        dtype=[("text", int), ("position", int), ("token", object)],
+    )
+    texts = {3: ("a…b", "c", "…de"), 2: ("a…", "b", "c…de"), 4: ("a…bc…", "d", "e")}
+    for row, expected in texts.items():
+        codes = np.zeros((7, 1))
+        codes[row] = 1
+        (context,) = top_contexts(codes, tokens, 0)
+        assert context[1:4] == expected
