@@ -39,9 +39,9 @@ class Arm:
         """Yield parameters; who takes them sends back the scores that they led to.
 
         Where the number of active codes can be asked for, the trials are learning rates. Exact
-        codes have fewer of them than the encoder that training controls: there the trials are
-        strengths of the penalty, each from a line through the last two, until one is close. Those
-        `seen` with another target, strengths and active codes, count as trials before.
+        codes have another number of them than the encoder that training controls: there the trials
+        are strengths of the penalty, each from a line through the last two, until one is close.
+        Those `seen` with another target, strengths and active codes, count as trials before.
         """
         if self.is_asked_for_l0:
             for rate in LEARNING_RATES:
