@@ -7,7 +7,7 @@ __all__ = ["splice"]
 SHARED = {
     "{adaptive_parameters}": """
 gamma : float, default=0.5
-    Exponent of the adaptive weights; 0 gives :class:`L1SAE`. Where components go silent, as when
+    Exponent of the adaptive weights; 0 makes all of them 1. Where components go silent, as when
     8 of 1,536 are to be active, 0.25 spares the weak (docs/weight_rules.md).
 ema_beta : float, default=0.999
     Decay per step of the moving averages.
@@ -245,7 +245,8 @@ matmul_precision : {"highest", "high", "medium"}, default="highest"
     is timed for that once per process, so only there another process may choose otherwise.
 random_state : int, RandomState instance or None, default=None
     Of initial weights and the order of rows. The same seed gives the same weights: bit for bit
-    on a CPU, up to the rounding of sums in no fixed order on a GPU.
+    on a CPU and for the same memory order of `X` (C or Fortran), otherwise, as on a GPU, up to
+    the rounding of sums.
 sparse_output : bool, default=False
     Whether `transform` returns a SciPy CSR array instead of a dense one. Data frames
     (`set_output`) need dense codes.

@@ -22,13 +22,15 @@ class AdaptiveElasticNetSAE(AdaptiveLassoSAE):
             + \frac{\lambda_2}{B} \sum_{i,j} h_{ij}^2
 
     with codes, units and reductions as in :class:`L1SAE` and weights :math:`\tilde w_j` as in
-    :class:`AdaptiveLassoSAE`. The L2 term makes codes a stable function of the input, so that a
-    shallow encoder can follow it; the weights spare strong features and suppress spurious ones.
-    Nothing is resampled and nothing is masked.
+    :class:`AdaptiveLassoSAE`. In the paper's argument, the L2 term makes codes a stable function of
+    the input, so that a shallow encoder can follow it, and the weights spare strong features and
+    suppress spurious ones, without resampling or masks; docs/feature_starvation.md has what
+    measurements say.
 
     In the textbook scaling :math:`\frac12 \lVert x - \hat x \rVert^2 + l_1 w^\top h +
     \frac{l_2}{2} \lVert h \rVert^2`: :math:`l_1 = n \lambda_1 / 2` and :math:`l_2 = n \lambda_2`.
-    Published values of `lambda_1` and `lambda_2` can be typed in as they are.
+    Published values of `lambda_1` and `lambda_2` can be typed in as they are, once rows are scaled
+    as there: `input_scaling="sample_norm"` for language models, None for synthetic data.
 
     Parameters
     ----------
