@@ -34,6 +34,7 @@ __all__ = [
     "polish",
     "report_failure",
     "report_target",
+    "unchanged_if_refused",
 ]
 
 LEAST_VARIANCE = -10.0
@@ -49,17 +50,18 @@ MISSED = 1.25
 def fit(estimator: "BaseSAE", X: Any, y: Any) -> None:
     """Train from the start, or from a checkpoint, to the end."""
     validate_params(estimator)
-    device, dtype = resolve_device(estimator.device), getattr(torch, estimator.dtype)
-    source = estimator._make_source(X, y, device, dtype, reset=True)
-    estimator._check_source(source)
-    estimator._seed = draw_seed(estimator)
-    saved = _files.open_checkpoints(estimator, source)
-    source, validation = source.split(estimator.validation_fraction, estimator._seed)
-    n_steps, n_epochs = plan_length(estimator, source)
-    if saved is None or not saved.restore(source.device):
-        begin(estimator, source, n_steps=n_steps)
-    elif saved.finished:
-        return
+    with unchanged_if_refused(estimator):
+        device, dtype = resolve_device(estimator.device), getattr(torch, estimator.dtype)
+        source = estimator._make_source(X, y, device, dtype, reset=True)
+        estimator._check_source(source)
+        estimator._seed = draw_seed(estimator)
+        saved = _files.open_checkpoints(estimator, source)
+        source, validation = source.split(estimator.validation_fraction, estimator._seed)
+        n_steps, n_epochs = plan_length(estimator, source)
+        if saved is None or not saved.restore(source.device):
+            begin(estimator, source, n_steps=n_steps)
+        elif saved.finished:
+            return
     n_epochs -= len(estimator.net_.history)
     try:
         _train(estimator, source, validation, n_epochs, saved, repeat=source.n_samples is None)
@@ -81,10 +83,11 @@ def partial_fit(estimator: "BaseSAE", X: Any, y: Any) -> None:
     validate_params(estimator)
     _files.refuse_checkpoints(estimator)
     if not hasattr(estimator, "net_"):
-        device, dtype = resolve_device(estimator.device), getattr(torch, estimator.dtype)
-        source = estimator._make_source(X, y, device, dtype, reset=True)
-        estimator._seed = draw_seed(estimator)
-        begin(estimator, source, n_steps=estimator.max_steps)
+        with unchanged_if_refused(estimator):
+            device, dtype = resolve_device(estimator.device), getattr(torch, estimator.dtype)
+            source = estimator._make_source(X, y, device, dtype, reset=True)
+            estimator._seed = draw_seed(estimator)
+            begin(estimator, source, n_steps=estimator.max_steps)
     else:
         dtype = estimator.net_.module_.decoder.bias.dtype
         source = estimator._make_source(X, y, estimator.net_.device, dtype, reset=False)
@@ -105,6 +108,21 @@ def partial_fit(estimator: "BaseSAE", X: Any, y: Any) -> None:
 def draw_seed(estimator: "BaseSAE") -> int:
     """Seed of everything that is drawn in one fit."""
     return int(check_random_state(estimator.random_state).randint(2**31 - 1))
+
+
+@contextmanager
+def unchanged_if_refused(*estimators: "BaseSAE") -> Iterator[None]:
+    """Leave estimators as they were if what prepares training fails: an earlier fit stays whole.
+
+    To replace attributes is undone, to change what they hold is not.
+    """
+    before = [estimator.__dict__.copy() for estimator in estimators]
+    try:
+        yield
+    except BaseException:
+        for estimator, attributes in zip(estimators, before, strict=True):
+            estimator.__dict__ = attributes
+        raise
 
 
 def _steps_left(estimator: "BaseSAE") -> int | None:

@@ -16,6 +16,7 @@ from sklearn_aensae.estimators._fitting import (
     opened,
     polish,
     report_failure,
+    unchanged_if_refused,
 )
 from sklearn_aensae.estimators._many_validation import (
     check_sources,
@@ -86,21 +87,22 @@ def fit_many(estimators: Iterable[BaseSAE], X: Any, y: Any = None) -> list[BaseS
     """
     saes = check_together(estimators)
     first = saes[0]
-    device, dtype = resolve_device(first.device), getattr(torch, first.dtype)
-    source = first._make_source(X, y, device, dtype, reset=True)
-    check_sources(saes, source)
-    for sae in saes:
-        sae._check_source(source)
-    seed = draw_seed(first)
-    for sae in saes:
-        sae._seed = seed
-        take_over_inputs(sae, first)
-    source, validation = source.split(first.validation_fraction, seed)
-    n_steps, n_epochs = plan_length(first, source)
-    sample = draw_sample(first, source)
-    for sae in saes:
-        begin(sae, source, n_steps=n_steps, sample=sample.clone())
-    del sample
+    with unchanged_if_refused(*saes):
+        device, dtype = resolve_device(first.device), getattr(torch, first.dtype)
+        source = first._make_source(X, y, device, dtype, reset=True)
+        check_sources(saes, source)
+        for sae in saes:
+            sae._check_source(source)
+        seed = draw_seed(first)
+        for sae in saes:
+            sae._seed = seed
+            take_over_inputs(sae, first)
+        source, validation = source.split(first.validation_fraction, seed)
+        n_steps, n_epochs = plan_length(first, source)
+        sample = draw_sample(first, source)
+        for sae in saes:
+            begin(sae, source, n_steps=n_steps, sample=sample.clone())
+        del sample
     _train(saes, source, validation, n_epochs)
     return saes
 
