@@ -93,7 +93,7 @@ class BlockSource(Source):
             chosen.tolist(), torch.rand(n_runs, generator=generator).tolist(), strict=True
         ):
             rows = self._rows(block)
-            start = int(position * max(1, len(rows) - RUN_ROWS))
+            start = int(position * (max(0, len(rows) - RUN_ROWS) + 1))
             runs.append(rows[start : start + RUN_ROWS])
         return self._read(runs)[:n_rows].to(self.dtype)
 

@@ -6,6 +6,7 @@ import torch
 
 from sklearn_aensae.sources import BlockSource, Shards, Stream, StreamSource, blocks, stream
 from sklearn_aensae.sources.base import deal
+from sklearn_aensae.sources.blocks import RUN_ROWS
 
 N_ROWS, BATCH, BUFFER, BLOCK, DOCUMENT = 64_000, 50, 4_000, 250, 40
 ROWS = np.arange(N_ROWS, dtype=np.float64)[:, None]
@@ -129,3 +130,10 @@ def test_the_sample_comes_from_all_parts():
     assert sample.mean() == pytest.approx(N_ROWS / 2, rel=0.2)
     runs = np.diff(sample) == 1
     assert runs.mean() > 0.95
+
+
+def test_any_row_of_a_block_may_be_in_the_sample():
+    rows = np.arange(RUN_ROWS + 1, dtype=np.float32)[:, None]
+    source = BlockSource(Shards([rows], ["X"]), "cpu", torch.float32)
+    drawn = torch.cat([source.sample(RUN_ROWS, seed) for seed in range(20)])
+    assert set(drawn.flatten().tolist()) == set(range(RUN_ROWS + 1))
