@@ -30,7 +30,7 @@ def validate_pair(
     """
     if y is None and is_stream(X):
         pairs = PairStream(X)
-        count_features(estimator, pairs.n_features - pairs.n_targets, reset=reset)
+        count_features(estimator, pairs.n_features, reset=reset)
         _count_targets(estimator, pairs.n_targets, reset=reset)
         return pairs, None
     X = validate_X(estimator, X, reset=reset)

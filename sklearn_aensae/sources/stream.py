@@ -80,13 +80,14 @@ class Stream:
     def _check(self, blocks: Iterator[Any]) -> Iterator[Tensor]:
         """Blocks as tensors of their own, as whoever yields them may fill the same array again."""
         for number, checked in enumerate(map(self._read, blocks, count())):
+            n_features = checked.shape[1] - self.n_targets
             if self.n_features == -1:
-                self.n_features = checked.shape[1]
-            if not checked.shape[1]:
+                self.n_features = n_features
+            if not n_features:
                 raise ValueError(f"X: block {number} has 0 features; at least 1 is required.")
-            if checked.shape[1] != self.n_features:
+            if n_features != self.n_features:
                 raise ValueError(
-                    f"X: block {number} has {checked.shape[1]} features, but the first block has "
+                    f"X: block {number} has {n_features} features, but the first block has "
                     f"{self.n_features}."
                 )
             if len(checked):
@@ -116,8 +117,7 @@ class StreamSource(Source):
     """
 
     def __init__(self, stream: Stream, device: str, dtype: torch.dtype) -> None:
-        n_targets = stream.n_targets
-        super().__init__(stream.n_features - n_targets, None, device, dtype, n_targets)
+        super().__init__(stream.n_features, None, device, dtype, stream.n_targets)
         self.stream = stream
 
     def chunks(
@@ -127,7 +127,7 @@ class StreamSource(Source):
         chunks = self._until(stop)
         if seed is not None:
             generator = torch.Generator().manual_seed(seed)
-            size = BUFFER_BYTES // (self.stream.n_features * self.dtype.itemsize)
+            size = BUFFER_BYTES // ((self.n_features + self.n_targets) * self.dtype.itemsize)
             size = min(max(1, size), BUFFER_ROWS)
             chunks = _shuffle(chunks, size, stop, batch_size, generator)
         for chunk in chunks:
