@@ -92,6 +92,11 @@ class TreeSAE(BudgetSAE):
     def _make_dead_features(self, plan: Plan) -> dict[str, Term | Callback]:
         if self.dead_features is None:
             return {}
+        if self.aux_layers and max(self.aux_layers) >= len(self.layer_sizes):
+            raise ValueError(
+                f"aux_layers={self.aux_layers!r} names layer {max(self.aux_layers)}, but "
+                f"layer_sizes has the layers 0 to {len(self.layer_sizes) - 1}."
+            )
         layers = self._make_activation(plan).layers
         k_aux, weight = self._count_aux(plan), self._weigh_aux(1 / 32)
         return {

@@ -107,6 +107,7 @@ def test_layers_from_shares_and_from_counts():
         ({"layer_k": []}, "layer_k must be a list of ints >= 1, or of shares"),
         ({"tau": -1.0}, "tau must be a number >= 0"),
         ({"aux_layers": [-1]}, "aux_layers must be a list of ints >= 0"),
+        ({"aux_layers": (0, 2)}, r"aux_layers=\(0, 2\) names layer 2, but .* the layers 0 to 1"),
         ({"reallocation_interval": 1.5}, "reallocation_interval must be a number of steps"),
     ],
 )
