@@ -206,11 +206,12 @@ init : {"data", "data_median", "paper"}, default="data"
 input_scaling : {None, "mean_norm", "sample_norm", "whiten"}, default="mean_norm"
     Units of training. "mean_norm": one factor, so that rows have mean norm
     sqrt(n_features); penalties then mean the same on any data. "sample_norm": each row to
-    norm sqrt(n_features). "whiten": the mean is subtracted and directions are scaled to equal
-    variance (ZCA, with a ridge of a thousandth of the mean variance), as estimated from up to
-    32,768 rows, in a time of O(n_features^3); for atoms that share directions of high variance. Not
-    for `ArchetypalSAE`, `PolySAE`, `Transcoder` and `Crosscoder`. All results are given in the
-    units of `X`, whatever the scaling.
+    norm sqrt(n_features); one below a millionth of the mean norm counts as 0, and has codes and a
+    reconstruction of 0 (a `Transcoder` predicts as from a row of mean norm). "whiten": the mean is
+    subtracted and directions are scaled to equal variance (ZCA, with a ridge of a thousandth of the
+    mean variance), as estimated from up to 32,768 rows, in a time of O(n_features^3); for atoms
+    that share directions of high variance. Not for `ArchetypalSAE`, `PolySAE`, `Transcoder` and
+    `Crosscoder`. All results are given in the units of `X`, whatever the scaling.
 shuffle : bool, default=True
     Whether each epoch visits all rows in a new order, by index; `X` is never copied.
 validation_fraction : float, default=0.0

@@ -30,6 +30,21 @@ def test_transform_is_row_independent(cls, dtype, input_scaling):
     assert 0 < (together > 0).mean() < 1
 
 
+def test_rows_of_zeros_have_no_scale_of_their_own(cls):
+    """With a scale per row they have no codes, and no output but where that is a target."""
+    sae = quick(cls, input_scaling="sample_norm").fit(*given(cls, X))
+    small = X[:1] * np.array([[1], [1e-4], [1e-8], [0]])
+    codes, made = sae.transform(small), sae.reconstruct(small)
+    if sae._plan.n_targets:
+        assert np.abs(made[2:]).min() > 0
+        return
+    assert not codes[2:].any()
+    assert not made[2:].any()
+    np.testing.assert_allclose(codes[1], 1e-4 * codes[0], rtol=1e-3, atol=1e-9)
+    np.testing.assert_allclose(made[1], 1e-4 * made[0], rtol=1e-3, atol=1e-9)
+    assert not sae.set_params(sparse_output=True).transform(small)[2:].nnz
+
+
 def test_transform_does_not_depend_on_the_chunk_size(cls, monkeypatch):
     sae = quick(cls).fit(*given(cls, X))
     whole, score, decoded = sae.transform(X), sae.score(*given(cls, X)), sae.reconstruct(X)

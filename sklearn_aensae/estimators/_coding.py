@@ -188,7 +188,7 @@ def iter_residuals(estimator: "BaseSAE", X: Rows) -> Iterator[tuple[Codes, Tenso
     module, mean = read_module(estimator), estimator._scaling.factor
     for _, x, codes, units in _iter_codes(estimator, module, X):
         left = x - units.outputs(module.decoder(codes))
-        yield units.codes(codes), mean / units.factors, left
+        yield units.codes(codes), mean * units.sizes, left
 
 
 def decode(estimator: "BaseSAE", codes: Data | sparse.csr_array) -> Data:

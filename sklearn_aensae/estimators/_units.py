@@ -23,6 +23,8 @@ class Units:
     ----------
     factors : float or Tensor of shape (batch, 1)
         By what rows are scaled, if they are not whitened.
+    sizes : float or Tensor of shape (batch, 1)
+        By what their codes and outputs are then scaled: 1 over the factors, or 0.
     whitening : Whitening or None, default=None
         How they are whitened.
     code_scale : Tensor of shape (n_components,) or None, default=None
@@ -31,6 +33,7 @@ class Units:
     """
 
     factors: Tensor | float
+    sizes: Tensor | float
     whitening: Whitening | None = None
     code_scale: Tensor | None = None
 
@@ -41,20 +44,19 @@ class Units:
     def outputs(self, reconstructions: Tensor) -> Tensor:
         """Return what the module gives, in the units of the input."""
         if self.whitening is None:
-            return reconstructions / self.factors
+            return reconstructions * self.sizes
         return self.whitening.undo(reconstructions)
 
     def codes(self, codes: Codes) -> Codes:
         """Codes of the module, in the units of the input."""
         if self.whitening is None:
-            codes = codes.scaled(1 / self.factors)
+            codes = codes.scaled(self.sizes)
         return codes if self.code_scale is None else codes.weighted(self.code_scale)
 
     def codes_(self, block: Tensor, rows: slice, columns: Tensor | slice) -> Tensor:
         """Return the same for a dense block of these rows and components, in its memory."""
         if self.whitening is None:
-            factors = self.factors[rows] if isinstance(self.factors, Tensor) else self.factors
-            block = block.mul_(1 / factors)
+            block = block.mul_(self.sizes[rows] if isinstance(self.sizes, Tensor) else self.sizes)
         return block if self.code_scale is None else block.mul_(self.code_scale[columns])
 
     def trained(self, codes: Codes) -> Codes:
@@ -68,18 +70,23 @@ class Units:
 
 def units_of(estimator: "BaseSAE", x: Tensor) -> Units:
     """Return the units of rows `x` of a fitted estimator."""
-    return _units(estimator, estimator._scaling.factors(x))
+    scaling = estimator._scaling
+    factors = scaling.factors(x)
+    # A target of a row of zeros need not be 0.
+    sizes = 1 / factors if estimator._plan.n_targets else scaling.sizes(x)
+    return _units(estimator, factors, sizes)
 
 
 def mean_units(estimator: "BaseSAE") -> Units:
     """Return the units of a row of mean norm."""
-    return _units(estimator, estimator._scaling.factor)
+    factor = estimator._scaling.factor
+    return _units(estimator, factor, 1 / factor)
 
 
-def _units(estimator: "BaseSAE", factors: Tensor | float) -> Units:
+def _units(estimator: "BaseSAE", factors: Tensor | float, sizes: Tensor | float) -> Units:
     """Return factors or the whitening in their place, and norms if there are any."""
     whitening, scale = estimator._scaling.whitening, estimator.code_scale_
     if scale is None:
-        return Units(factors, whitening)
+        return Units(factors, sizes, whitening)
     device = estimator.net_.module_.decoder.bias.device
-    return Units(factors, whitening, torch.tensor(scale, device=device))
+    return Units(factors, sizes, whitening, torch.tensor(scale, device=device))

@@ -15,7 +15,10 @@ __all__ = ["SCALINGS", "InputScaling"]
 SCALINGS = (None, "mean_norm", "sample_norm", "whiten")
 
 LEAST_SHARE = 1e-6
-"""Share of the mean norm below which a row is not brought to norm, but scaled as that of a mean."""
+"""Share of the mean norm below which a row counts as 0: it has no direction to be brought to norm.
+
+What is predicted of it, a target, is not 0 for that: it is scaled as that of a row of mean norm.
+"""
 
 
 @dataclass(frozen=True)
@@ -71,11 +74,17 @@ class InputScaling:
         Raises
         ------
         ValueError
-            If sums of squares may be infinite.
+            If the float type of the sample does not hold its values or a factor, or sums of
+            squares may be infinite.
         """
+        largest = max(abs(float(end)) for end in sample.aminmax())
+        if not math.isfinite(largest):
+            raise ValueError(
+                f"X has values that are infinite in {_name(sample)}; set dtype='float64', or "
+                "scale X."
+            )
         if mode is None:
             return cls(mode, 1.0, 1.0, view_sizes, (1.0,) * len(view_sizes))
-        largest = max(abs(float(end)) for end in sample.aminmax())
         if not math.isfinite(largest * largest * sample.numel()):
             raise ValueError(
                 f"X has values too large for input_scaling={mode!r}, up to {largest:.3g}: sums of "
@@ -85,6 +94,12 @@ class InputScaling:
             return cls(mode, 1.0, whitening=Whitening.fit(sample))
         x, targets = sample.split([sample.shape[1] - n_targets, n_targets], 1)
         factor = _unit_factor(x)
+        if not sample.new_tensor(factor).isfinite():
+            raise ValueError(
+                f"X has values too small for input_scaling={mode!r}, up to {largest:.3g}: the "
+                f"factor {factor:.3g} is infinite in {_name(sample)}; set dtype='float64', or "
+                "scale X."
+            )
         views = tuple(_unit_factor(view) / factor for view in x.split(view_sizes or x.shape[1], 1))
         target_factor = _unit_factor(targets) / factor if n_targets else 1.0
         return cls(mode, factor, target_factor, view_sizes, views if view_sizes else ())
@@ -93,11 +108,15 @@ class InputScaling:
         """Return the factor of each row, shape (batch, 1), or the one factor of all."""
         if self.mode != "sample_norm":
             return self.factor
-        # Of the order of 1 first: squares of large numbers overflow, those of small ones vanish.
-        x = self._balance_(x * self.factor)
-        shares = torch.linalg.vector_norm(x, dim=1, keepdim=True) / math.sqrt(x.shape[1])
-        # Rows next to 0 have no norm to speak of, but their targets do.
-        return self.factor / torch.where(shares > LEAST_SHARE, shares, 1.0)
+        shares = self._shares(x)
+        return self.factor / torch.where(shares > 0, shares, 1.0)
+
+    def sizes(self, x: Tensor) -> Tensor | float:
+        """Return by what codes and reconstructions of each row are multiplied, on the way back.
+
+        That is 1 over its factor; but a row that counts as 0 has codes and a reconstruction of 0.
+        """
+        return self._shares(x) / self.factor if self.mode == "sample_norm" else 1 / self.factor
 
     def prepare_(self, rows: Tensor, n_targets: int) -> tuple[Tensor, Tensor]:
         """Scale inputs and what is to be reconstructed of each, in the same memory if that can be.
@@ -152,12 +171,24 @@ class InputScaling:
             whitening = Whitening(**arrays)
         return cls(**{**fields, "whitening": whitening})
 
+    def _shares(self, x: Tensor) -> Tensor:
+        """Norm of each row over the mean norm, shape (batch, 1); 0 if it is next to nothing."""
+        # Of the order of 1 first: squares of large numbers overflow, those of small ones vanish.
+        x = self._balance_(x * self.factor)
+        shares = torch.linalg.vector_norm(x, dim=1, keepdim=True) / math.sqrt(x.shape[1])
+        return torch.where(shares > LEAST_SHARE, shares, 0.0)
+
     def _balance_(self, x: Tensor) -> Tensor:
         """Scale views relative to each other, in the same memory."""
         if self.view_sizes:
             for view, factor in zip(x.split(self.view_sizes, 1), self.view_factors, strict=True):
                 view.mul_(factor)
         return x
+
+
+def _name(like: Tensor) -> str:
+    """Return the float type as `dtype` names it."""
+    return str(like.dtype).removeprefix("torch.")
 
 
 def _unit_factor(rows: Tensor) -> float:

@@ -40,6 +40,15 @@ def test_targets_of_rows_of_zeros_are_those_of_a_mean_row():
     np.testing.assert_allclose(targets[:2], scaling.factor * scaling.target_factor)
 
 
+def test_rows_next_to_0_count_as_0_on_the_way_back():
+    rows = torch.tensor(X)
+    scaling = InputScaling.fit("sample_norm", rows)
+    np.testing.assert_allclose(scaling.sizes(rows), 1 / scaling.factors(rows))
+    small = rows[:1] * torch.tensor([[1e-5], [1e-9], [0]])
+    assert (scaling.sizes(small) > 0).flatten().tolist() == [True, False, False]
+    assert scaling.factors(small).isfinite().all()
+
+
 @pytest.mark.parametrize("mode", [None, "mean_norm", "sample_norm"])
 def test_rows_of_zeros(mode):
     zeros = torch.zeros(3, 4)
