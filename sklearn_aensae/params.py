@@ -22,6 +22,7 @@ __all__ = [
     "Size",
     "Where",
     "check_param",
+    "is_integer",
     "validate_params",
 ]
 
@@ -42,7 +43,8 @@ class Domain(ABC):
         return self.describe()
 
 
-def _is_integer(value: Any) -> bool:
+def is_integer(value: Any) -> bool:
+    """Whether `value` is an integer, of Python or NumPy, and no bool."""
     return isinstance(value, Integral) and not isinstance(value, bool)
 
 
@@ -62,7 +64,7 @@ class AtLeast(Domain):
         """Whether `value` is in the domain."""
         if value is None:
             return self.optional
-        kind = _is_real if self.real else _is_integer
+        kind = _is_real if self.real else is_integer
         return kind(value) and self.low <= value < float("inf")
 
     def describe(self) -> str:
@@ -109,7 +111,7 @@ class Length(Domain):
         """Whether `value` is in the domain."""
         if value is None:
             return self.optional
-        if _is_integer(value):
+        if is_integer(value):
             return bool(value >= self.low)
         return _is_real(value) and (0 < value <= 1 if self.low else 0 <= value <= 1)
 
@@ -127,7 +129,7 @@ class Size(Domain):
 
     def accepts(self, value: Any) -> bool:
         """Whether `value` is in the domain."""
-        return value >= 1 if _is_integer(value) else _is_real(value) and 0 < value < float("inf")
+        return value >= 1 if is_integer(value) else _is_real(value) and 0 < value < float("inf")
 
     def describe(self) -> str:
         """Return the domain in words, to follow "must be"."""
@@ -145,6 +147,8 @@ class OneOf(Domain):
 
     def accepts(self, value: Any) -> bool:
         """Whether `value` is in the domain."""
+        value = value.item() if isinstance(value, np.generic) else value
+        # Not by ==, for which 1 is True.
         return any(type(value) is type(option) and value == option for option in self.options)
 
     def describe(self) -> str:

@@ -5,9 +5,11 @@ import pytest
 import torch
 from helpers import SAES, given, make_data, quick
 from skorch.callbacks import LRScheduler
+from torch.utils.data import TensorDataset
 
-from sklearn_aensae import L1SAE, AdaptiveLassoSAE, TopKSAE
+from sklearn_aensae import L1SAE, AdaptiveLassoSAE, TopKSAE, load
 from sklearn_aensae.exceptions import DivergenceError
+from sklearn_aensae.params import OneOf
 
 X = make_data()
 
@@ -31,6 +33,14 @@ BAD_DATA = {
     "None": (None, r"X must be a matrix.*; got None"),
     "a dict": ({"X": X}, r"X must be a matrix.*; got a dict"),
     "a function": (lambda: iter([X]), r"X is the function '<lambda>' and not what it returns"),
+    "a path": ("/no/such/folder", r"if it is a path, there is no such folder"),
+    "a sparse tensor": (torch.eye(8).to_sparse(), r"X is a tensor of layout torch.sparse_coo on"),
+    "a CSR tensor": (torch.eye(8).to_sparse_csr(), r"Use X\.to_dense\(\) to convert a sparse one"),
+    "a meta tensor": (torch.empty(4, 8, device="meta"), r"X is a tensor of layout .* on meta"),
+    "a dataset": (
+        TensorDataset(torch.eye(8)),
+        r"X is a TensorDataset, .* wrap it in a .*Loader",
+    ),
     "an array of texts": (np.array(["some text", "more text"]), r"holds text"),
 }
 
@@ -45,7 +55,7 @@ def test_bad_data(method, data, message):
         getattr(sae, method)(data)
 
 
-@pytest.mark.parametrize("seed", [-1, 2**32, 2**40, "a", 1.5, None.__class__])
+@pytest.mark.parametrize("seed", [-1, 2**32, 2**40, True, np.False_, "a", 1.5, None.__class__])
 def test_bad_seeds(seed):
     with pytest.raises((ValueError, TypeError), match=r"random_state must be None, an int from 0"):
         quick(L1SAE).set_params(random_state=seed).fit(X)
@@ -59,8 +69,61 @@ def test_good_seeds(seed):
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("scaling", ["mean_norm", "sample_norm", "whiten", None])
 def test_values_whose_squares_are_infinite(dtype, scaling):
-    with pytest.raises((ValueError, DivergenceError), match="too large|not finite"):
+    message = "infinite in float32; set dtype=" if dtype == "float32" else "too large|not finite"
+    with pytest.raises((ValueError, DivergenceError), match=message):
         quick(L1SAE, dtype=dtype, input_scaling=scaling).fit(X.astype(np.float64) * 1e200)
+
+
+@pytest.mark.parametrize("scaling", ["mean_norm", "sample_norm"])
+def test_values_whose_scale_is_infinite(scaling):
+    rows = (X * 1e-42).astype(np.float32)
+    with pytest.raises(ValueError, match="too small for input_scaling=.* infinite in float32"):
+        quick(L1SAE, input_scaling=scaling).fit(rows)
+
+
+def test_before_the_first_update_no_learning_rate_is_too_large():
+    sae = quick(L1SAE, input_scaling=None, dtype="float64")
+    with pytest.raises(DivergenceError, match="Most likely X has values too large"):
+        sae.fit(X * 1e200)
+
+
+@pytest.mark.filterwarnings("ignore:The reconstructions are worse than the mean")
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_rows_that_are_all_alike_vary_by_rounding_only(dtype):
+    row = 0.1 * np.linspace(1, 2, 7)
+    sae = quick(TopKSAE, dtype=dtype).fit(np.tile(row, (500, 1)))
+    assert sae._plan.variance == 1
+    sae.fit(row + 1e-5 * np.random.default_rng(0).normal(size=(500, 7)))
+    assert sae._plan.variance < 1e-6
+
+
+def as_numpy(value):
+    """The same integers or strings as NumPy gives them."""
+    kinds = {int: np.int64, str: np.str_}
+    return kinds[type(value)](value) if type(value) in kinds else value
+
+
+@pytest.mark.parametrize("cls", SAES)
+def test_numpy_scalars_are_what_they_hold(cls, tmp_path):
+    """All integers and names at once, as a grid made by np.arange gives them."""
+    integers = {"k": 3, "multi_k": 5, "k_aux": 3, "max_steps": 4, "n_candidates": 30, "order": 2}
+    phases = ("lr_warmup", "lr_decay", "lambda_warmup", "log_interval", "reallocation_interval")
+    plain = cls().get_params() | integers | {"random_state": 0, "device": "cpu", "batch_size": 32}
+    plain |= dict.fromkeys((*phases, "dead_window", "n_components", "decoder_refits"), 2)
+    plain = {name: value for name, value in plain.items() if name in cls.__dataclass_fields__}
+    plain |= {"n_components": 24}
+    converted = {name: as_numpy(value) for name, value in plain.items()}
+    ours, theirs = (cls(**params).fit(*given(cls, X)) for params in (converted, plain))
+    for sae in (ours, theirs):
+        sae.set_params(max_steps=np.int64(8)).partial_fit(*given(cls, X))
+    np.testing.assert_array_equal(ours.transform(X), theirs.transform(X))
+    ours.save(tmp_path / "sae")
+    np.testing.assert_array_equal(load(tmp_path / "sae").transform(X), ours.transform(X))
+
+
+@pytest.mark.parametrize(("value", "option"), [(np.bool_(True), 1), (True, 1), (1, True), (1.0, 1)])
+def test_options_of_another_kind_are_none(value, option):
+    assert not OneOf(option).accepts(value)
 
 
 def test_a_stream_is_not_trained_on_only_to_be_refused():
@@ -184,6 +247,12 @@ def test_numpy_integers_are_counts(integer):
     sae = quick(L1SAE, n_components=integer, lr_warmup=integer, dead_window=integer).fit(X)
     assert sae.n_components_ == 12
     assert sae.dead_window_ == 12
+
+
+def test_warm_start_with_another_scaling():
+    sae = quick(L1SAE, warm_start=True).fit(X)
+    with pytest.raises(ValueError, match="input_scaling was 'mean_norm' and would now be None"):
+        sae.set_params(input_scaling=None).fit(X)
 
 
 def test_k_above_n_components_means_all():

@@ -65,9 +65,9 @@ def begin(
     sample : Tensor of shape (n_rows, n_features + n_targets) or None
         What `draw_sample` returned, in memory that may be changed; None draws it.
     """
-    _check_callbacks(estimator)
-    _check_scaling(estimator)
     resume = estimator.warm_start and hasattr(estimator, "net_")
+    _check_callbacks(estimator)
+    _check_scaling(estimator, resume)
     previous = estimator.net_.module_ if resume else None
     sample = draw_sample(estimator, source) if sample is None else sample
     if previous is None:
@@ -81,7 +81,7 @@ def begin(
         n_components=count_components(estimator, source.n_features),
         n_samples=source.n_samples or min(n_steps or OPEN_END, OPEN_END) * estimator.batch_size,
         n_steps=n_steps,
-        variance=float((wanted - wanted.mean(0)).square().mean()) or 1.0,
+        variance=_variance(wanted),
         n_targets=source.n_targets,
     )
     estimator._check_plan(plan)
@@ -146,8 +146,14 @@ def _check_callbacks(estimator: "BaseSAE") -> None:
             )
 
 
-def _check_scaling(estimator: "BaseSAE") -> None:
-    """Refuse whitening where results would not be those of atoms of unit norm."""
+def _check_scaling(estimator: "BaseSAE", resume: bool) -> None:
+    """Refuse whitening where results would not be those of atoms of unit norm, and a change."""
+    if resume and estimator.input_scaling != estimator._scaling.mode:
+        raise ValueError(
+            "warm_start=True keeps the scaling of the last fit: input_scaling was "
+            f"{estimator._scaling.mode!r} and would now be {estimator.input_scaling!r}; "
+            "set warm_start=False to change it."
+        )
     if estimator.input_scaling == "whiten" and not estimator._may_whiten:
         raise ValueError(
             f"{type(estimator).__name__}: input_scaling='whiten' needs a linear decoder of free "
@@ -185,6 +191,13 @@ def make_module(estimator: "BaseSAE", plan: Plan) -> Autoencoder:
         module.tracker.window = max(1, min(module.tracker.window, longest))
     module.tracker.density_window = plan.steps(DENSITY_SHARE) * batch_size
     return module
+
+
+def _variance(rows: Tensor) -> float:
+    """Mean squared deviation from the mean; 1 for rows that are all alike but for rounding."""
+    deviations = rows - rows.mean(0, dtype=torch.float64).to(rows.dtype)
+    variance, square = float(deviations.square().mean()), float(rows.square().mean())
+    return variance if variance > 10 * torch.finfo(rows.dtype).eps ** 2 * square else 1.0
 
 
 def _take_over_weights(module: Autoencoder, previous: Autoencoder) -> None:

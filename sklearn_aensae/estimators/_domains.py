@@ -1,13 +1,12 @@
 """Domains of shared parameters that are more than numbers and names."""
 
 import os
-from numbers import Integral
 
 import numpy as np
 from skorch.callbacks import Callback
 
 from sklearn_aensae.estimators._build import OPTIMIZERS
-from sklearn_aensae.params import Where
+from sklearn_aensae.params import Where, is_integer
 
 __all__ = ["CALLBACKS", "OPTIMIZER", "PATH", "SEED"]
 
@@ -25,6 +24,6 @@ SEED = Where(
     lambda value: (
         value is None
         or isinstance(value, np.random.RandomState)
-        or (isinstance(value, Integral) and 0 <= int(value) < 2**32)
+        or (is_integer(value) and 0 <= int(value) < 2**32)
     ),
 )

@@ -43,6 +43,9 @@ LEAST_VARIANCE = -10.0
 LEAST_L0 = 0.1
 """Active components per row below which next to nothing is left of codes."""
 
+FAR_FROM_ZERO = 1e-2
+"""Share of the variance in the mean square below which the mean is what makes training hard."""
+
 MISSED = 1.25
 """Factor by which L0 may miss its target as training ends."""
 
@@ -105,11 +108,6 @@ def partial_fit(estimator: "BaseSAE", X: Any, y: Any) -> None:
     _report_interruption(estimator)
 
 
-def draw_seed(estimator: "BaseSAE") -> int:
-    """Seed of everything that is drawn in one fit."""
-    return int(check_random_state(estimator.random_state).randint(2**31 - 1))
-
-
 @contextmanager
 def unchanged_if_refused(*estimators: "BaseSAE") -> Iterator[None]:
     """Leave estimators as they were if what prepares training fails: an earlier fit stays whole.
@@ -123,6 +121,11 @@ def unchanged_if_refused(*estimators: "BaseSAE") -> Iterator[None]:
         for estimator, attributes in zip(estimators, before, strict=True):
             estimator.__dict__ = attributes
         raise
+
+
+def draw_seed(estimator: "BaseSAE") -> int:
+    """Seed of everything that is drawn in one fit."""
+    return int(check_random_state(estimator.random_state).randint(2**31 - 1))
 
 
 def _steps_left(estimator: "BaseSAE") -> int | None:
@@ -154,10 +157,11 @@ def opened(
 ) -> Iterator[tuple[Batches, Batches | None]]:
     """Open the batches that follow those the estimator's net has seen, and held-out ones."""
     net, scaling = estimator.net_, estimator._scaling
+    batch_size = int(estimator.batch_size)  # torch knows no integers of NumPy
     batches = Batches(
         source,
         scaling,
-        estimator.batch_size,
+        batch_size,
         seed=estimator._seed if estimator.shuffle else None,
         first_epoch=len(net.history),
         skip=net.running_["n_batches"],
@@ -166,7 +170,7 @@ def opened(
     )
     held_out = None
     if validation is not None:
-        held_out = Batches(validation, scaling, estimator.batch_size)
+        held_out = Batches(validation, scaling, batch_size)
     try:
         yield batches, held_out
     finally:
@@ -216,6 +220,20 @@ def _report_interruption(estimator: "BaseSAE") -> None:
         )
 
 
+def _likely_cause(estimator: "BaseSAE") -> str:
+    """Return why reconstructions are worse than the mean."""
+    # Of rows that are scaled, but not centred, the mean square is about 1.
+    variance = estimator._plan.variance
+    if estimator._scaling.mode in {"mean_norm", "sample_norm"} and variance < FAR_FROM_ZERO:
+        whiten = ", or set input_scaling='whiten'" if estimator._may_whiten else ""
+        return (
+            "the data lie too far from 0: their mean is as large as "
+            f"{variance**-0.5:.3g} standard deviations. Subtract it, with StandardScaler for "
+            f"example{whiten}."
+        )
+    return f"learning_rate={estimator.learning_rate} is too large."
+
+
 def report_failure(estimator: "BaseSAE", name: str = "") -> None:
     """Warn if a whole training has led nowhere, or not to the number of codes it aimed at."""
     if estimator.net_.interrupted_ or not estimator.n_steps_:
@@ -224,8 +242,8 @@ def report_failure(estimator: "BaseSAE", name: str = "") -> None:
     if variance < LEAST_VARIANCE:
         warn(
             f"{name}The reconstructions are worse than the mean of X: explained variance is "
-            f"{variance:.3g} after {estimator.n_steps_} steps. Most likely learning_rate="
-            f"{estimator.learning_rate} is too large.",
+            f"{variance:.3g} after {estimator.n_steps_} steps. Most likely "
+            f"{_likely_cause(estimator)}",
         )
     if estimator.history_["l0"][-1] < LEAST_L0:
         warn(

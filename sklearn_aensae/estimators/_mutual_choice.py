@@ -67,7 +67,7 @@ class MutualChoiceSAE(BatchTopKSAE):
     dying_share: Annotated[float, InRange(0, 1)] = 0.05
 
     def _make_aux_zipf(self, plan: Plan) -> Term:
-        k_aux = plan.n_features if self.k_aux is None else self.k_aux
+        k_aux = plan.n_features if self.k_aux is None else int(self.k_aux)
         densities = self._densities(plan.n_components)
         return AuxZipf(k_aux, densities, self.dying_share, self._weigh_aux(1 / 32))
 

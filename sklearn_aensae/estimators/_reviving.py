@@ -41,7 +41,7 @@ class RevivingSAE(BaseSAE):
 
     def _count_aux(self, plan: Plan) -> int:
         """Components per row that AuxK lets take part."""
-        return max(1, plan.n_outputs // 2) if self.k_aux is None else self.k_aux
+        return max(1, plan.n_outputs // 2) if self.k_aux is None else int(self.k_aux)
 
     def _weigh_aux(self, published: float) -> float:
         """Factor of a term, by default the published one."""

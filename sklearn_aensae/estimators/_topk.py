@@ -57,12 +57,12 @@ class TopKSAE(BudgetSAE):
     multi_coefficient: Annotated[float, AtLeast(0, real=True)] = 1 / 8
 
     def _make_activation(self, plan: Plan) -> Activation:
-        k = min(self.k, plan.n_components)
+        k = min(int(self.k), plan.n_components)
         if self.multi_k is None:
             return TopK(k)
         if self.multi_k <= self.k:
             raise ValueError(f"multi_k must be more than k={self.k}, or None; got {self.multi_k}.")
-        return MultiTopK(k, min(self.multi_k, plan.n_components))
+        return MultiTopK(k, min(int(self.multi_k), plan.n_components))
 
     def _make_terms(self, plan: Plan) -> dict[str, Term]:
         if self.multi_k is None:

@@ -12,6 +12,7 @@ from sklearn import get_config
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_array, validate_data
 from torch import Tensor
+from torch.utils.data import Dataset
 
 from sklearn_aensae.sources import Rows, Shards, Stream, recognize
 
@@ -67,6 +68,11 @@ def validate_X(estimator: BaseEstimator, X: Any, *, reset: bool) -> Rows | Strea
             f"X is the function {getattr(X, '__name__', X)!r} and not what it returns; call it, if "
             "that is an array or an iterator over blocks."
         )
+    if isinstance(X, Dataset) and not isinstance(X, Iterable):
+        raise TypeError(
+            f"X is a {type(X).__name__}, which gives single samples; wrap it in a "
+            "torch.utils.data.DataLoader, whose batches are blocks of rows."
+        )
     # One of SciPy's sparse formats is a dict, too; it is refused as the others are.
     if X is None or (isinstance(X, Mapping | Set) and not hasattr(X, "shape")):
         raise TypeError(
@@ -81,7 +87,7 @@ def validate_X(estimator: BaseEstimator, X: Any, *, reset: bool) -> Rows | Strea
         raise ValueError(
             f"X holds text, but {type(estimator).__name__} expects numbers. Put an "
             "LLMActivationTransformer before it in a Pipeline to turn texts into activations; if "
-            "it is the path of a folder of .npy files, there is none."
+            "it is a path, there is no such folder, and of files only those named .npy are read."
         )
     array: NDArray[np.floating] = validate_data(estimator, X, dtype=FLOATS, reset=reset)
     return array
@@ -195,6 +201,11 @@ def count_features(estimator: BaseEstimator, n_features: int, *, reset: bool) ->
 
 def _check_tensor(X: Tensor, name: str) -> None:
     """Refuse tensors that are not a finite, real matrix."""
+    if X.layout != torch.strided or X.is_meta:
+        raise TypeError(
+            f"Dense data with values are required: {name} is a tensor of layout {X.layout} on "
+            f"{X.device}. Use {name}.to_dense() to convert a sparse one."
+        )
     if X.is_complex():
         raise ValueError(f"Complex data not supported: {name} has dtype {X.dtype}.")
     if X.ndim != 2:

@@ -149,11 +149,12 @@ class Monitor(Callback):
         # The optimiser's moments follow the gradients of the bad steps.
         net.initialize_optimizer()
         self._close()
+        # Before the first update, no learning rate has done anything.
+        rate_or = f"learning_rate is too large (it was {rate:.3g} there), or " * (bad_step > 1)
         raise DivergenceError(
             f"the loss or the weights became NaN or infinite in step {bad_step} (not finite: "
-            f"{', '.join(bad)}). Most likely learning_rate is too large (it was {rate:.3g} there), "
-            "or X has values too large for dtype or for input_scaling=None. The estimator keeps "
-            f"the weights of step {step}."
+            f"{', '.join(bad)}). Most likely {rate_or}X has values too large for dtype or for "
+            f"input_scaling=None. The estimator keeps the weights of step {step}."
         )
 
 

@@ -20,6 +20,7 @@ from skorch.callbacks import (
 from sklearn_aensae import (
     L1SAE,
     AdaptiveElasticNetSAE,
+    ArchetypalSAE,
     BatchTopKSAE,
     MatryoshkaSAE,
     TopKSAE,
@@ -273,6 +274,13 @@ def test_what_is_kept_after_divergence_is_more_than_weights(cls):
 def test_reconstructions_worse_than_the_mean_are_not_passed_over():
     with pytest.warns(UserWarning, match=r"worse than the mean of X: .*learning_rate=1000"):
         quick(TopKSAE, learning_rate=1e3, max_steps=20).fit(X)
+
+
+@pytest.mark.parametrize("cls", [L1SAE, ArchetypalSAE])
+def test_a_mean_that_training_cannot_do_with_is_named(cls):
+    with pytest.warns(UserWarning, match="too far from 0: .* StandardScaler") as told:
+        quick(cls).fit(X + 1e5)
+    assert ("whiten" in str(told[0].message)) == cls._may_whiten
 
 
 def test_a_callback_may_stop_before_the_first_step():
