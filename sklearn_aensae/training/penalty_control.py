@@ -40,16 +40,17 @@ class L0Control(nn.Module):
     r"""Strength of a penalty as a proportional-integral controller of L0, in logarithms.
 
     .. math::
-        e_t = \mathrm{EMA}\big(\log (L_0 / L_0^*)\big), \qquad
+        e_t = e_{t-1} + \frac{s_t}{M} \big(\log (L_0 / L_0^*) - e_{t-1}\big), \qquad
         \log \lambda_{t+1} = \log \lambda_t
         + \frac{g_t}{s_t} (e_t - e_{t-1}) + \frac{e_t}{\max(s_t T, 20)}
 
     with :math:`s_t` the learning rate as a share of its base, once things have settled: while it
     falls, L0 drifts upwards and answers the strength ever more slowly, so that this has to change
-    by as much more. Before, :math:`s_t` is 1. The gain :math:`g_t` is large at first, so that a
-    fall of L0 stops a strength far too large before components have died of it, and small later on,
-    where it would make L0 oscillate. While the penalty warms up, errors above 0 are not summed:
-    codes are dense then whatever the strength.
+    by as much more, and L0 can be averaged over as many more steps than the M at first. Before,
+    :math:`s_t` is 1. The gain :math:`g_t` is large at first, so that a fall of L0 stops a strength
+    far too large before components have died of it, and small later on, where it would make L0
+    oscillate. While the penalty warms up, errors above 0 are not summed: codes are dense then
+    whatever the strength.
 
     The constants of this file were chosen by trials on synthetic data. All are relative to
     the length of training. State is kept in buffers; nothing is read from the device.
@@ -112,11 +113,11 @@ class L0Control(nn.Module):
         ratio = l0.to(self.error) / self.target
         found = ratio.clamp(min=SMALLEST_L0).log()
         before = torch.where(self.error.isnan(), found, self.error)
-        error = torch.lerp(before, found, 1 / self.memory)
+        answer = 1.0 if step < self.settled else max(speed, SLOWEST)
+        error = torch.lerp(before, found, answer / self.memory)
         first, last = GAINS
         gain = last + (first - last) * max(0.0, 1 - step / self.settled)
         summed = error.clamp(-LARGEST, 0.0 if is_rising else LARGEST)
-        answer = 1.0 if step < self.settled else max(speed, SLOWEST)
         self.log_factor += gain / answer * (error - before)
         self.log_factor += summed / max(FASTEST, answer * self.reset)
         self.error.copy_(error)

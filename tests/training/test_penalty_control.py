@@ -19,11 +19,11 @@ def plain(l0s, target, speeds, rising):
     for step, (l0, speed, is_rising) in enumerate(zip(l0s, speeds, rising, strict=True)):
         found = math.log(max(l0 / target, law.SMALLEST_L0))
         before = found if error is None else error
-        error = before + (found - before) / memory
+        pace = 1.0 if step < law.SETTLED * N_STEPS else max(speed, law.SLOWEST)
+        error = before + (found - before) * pace / memory
         share = max(0.0, 1 - step / (law.SETTLED * N_STEPS))
         gain = law.GAINS[1] + (law.GAINS[0] - law.GAINS[1]) * share
         summed = min(max(error, -law.LARGEST), 0.0 if is_rising else law.LARGEST)
-        pace = 1.0 if step < law.SETTLED * N_STEPS else max(speed, law.SLOWEST)
         log += gain / pace * (error - before) + summed / max(
             law.FASTEST, pace * law.RESET * N_STEPS
         )
