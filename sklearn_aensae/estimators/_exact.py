@@ -121,7 +121,7 @@ class ExactCodingSAE(PenalisedSAE):
         >>> from sklearn.datasets import load_digits
         >>> from sklearn_aensae import L1SAE
         >>> X = load_digits().data
-        >>> sae = L1SAE(128, target_l0=10, max_epochs=10, random_state=0).fit(X)
+        >>> sae = L1SAE(64, target_l0=10, max_epochs=40, learning_rate=4e-3, random_state=0).fit(X)
         >>> codes = sae.set_params(transform_method="exact").match_l0(X).transform(X)
         >>> round(float((codes > 0).sum(axis=1).mean()))
         10
