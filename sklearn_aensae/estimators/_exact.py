@@ -133,7 +133,7 @@ class ExactCodingSAE(PenalisedSAE):
         if not self._has_penalised_codes():
             raise ValueError(
                 "match_l0 needs codes that depend on lambda_1: transform_method='exact' or "
-                f"refine_steps >= 1; got {self.transform_method!r} and {self.refine_steps}."
+                f"refine_steps >= 2; got {self.transform_method!r} and {self.refine_steps}."
             )
         dtype = self.net_.module_.decoder.bias.dtype
         source = as_source(validate_rows(self, X), self.net_.device, dtype)
