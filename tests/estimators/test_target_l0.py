@@ -193,7 +193,9 @@ def test_what_cannot_be_matched_is_refused():
     with pytest.raises(ValueError, match="match_l0 needs a fit with target_l0"):
         quick(L1SAE, transform_method="exact").fit(X).match_l0(X)
     sae = quick(L1SAE, target_l0=3, refine_steps=1, debias=True).fit(X)
-    with pytest.raises(ValueError, match=r"depend on lambda_1: .* refine_steps >= 2; got 'encoder' and 1\."):
+    with pytest.raises(
+        ValueError, match=r"depend on lambda_1: .* refine_steps >= 2; got 'encoder' and 1\."
+    ):
         sae.match_l0(X)
     sae.set_params(transform_method="exact", refine_steps=0)
     with pytest.raises(ValueError, match="X is a stream"):
