@@ -7,9 +7,12 @@ from torch import Tensor
 
 from sklearn_aensae import _devices
 from sklearn_aensae.kernels import Pattern
-from sklearn_aensae.modules.activations.batchwise import CLOSE, Batchwise
+from sklearn_aensae.modules.activations.batchwise import Batchwise
 
 __all__ = ["BatchTopK"]
+
+CLOSE = 0.5
+"""Share of the running threshold above which `calibrate` first seeks the exact one."""
 
 
 class BatchTopK(Batchwise):

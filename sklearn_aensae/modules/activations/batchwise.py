@@ -29,9 +29,6 @@ CANDIDATES = 4
 AVERAGING = 0.01
 """Share of the present batch in the running thresholds."""
 
-CLOSE = 0.5
-"""Share of the running thresholds above which `calibrate` first seeks the exact ones."""
-
 
 class Batchwise(Activation):
     """Contract of a rule that shares out a budget over the rows of a batch.
