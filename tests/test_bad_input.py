@@ -4,12 +4,15 @@ import numpy as np
 import pytest
 import torch
 from helpers import SAES, given, make_data, quick
+from sklearn.decomposition import PCA
 from skorch.callbacks import LRScheduler
 from torch.utils.data import TensorDataset
 
-from sklearn_aensae import L1SAE, AdaptiveLassoSAE, TopKSAE, load
+from sklearn_aensae import L1SAE, AdaptiveLassoSAE, TopKSAE, datasets, load
 from sklearn_aensae.exceptions import DivergenceError
+from sklearn_aensae.metrics import hedging_degree
 from sklearn_aensae.params import OneOf
+from sklearn_aensae.theory import empirical_lipschitz
 
 X = make_data()
 
@@ -318,3 +321,21 @@ def test_a_term_may_not_be_named_as_a_column_of_the_log(name):
 
     with pytest.raises(ValueError, match=rf"Named._make_terms names a term '{name}'"):
         quick(Named).fit(X)
+
+
+DRAWING = {
+    "make_sparse_codes": lambda seed: datasets.make_sparse_codes(9, random_state=seed),
+    "make_feature_tree": lambda seed: datasets.make_feature_tree(9, random_state=seed),
+    "make_interactions": lambda seed: datasets.make_interactions(9, random_state=seed),
+    "make_spiked_dictionary": lambda seed: datasets.make_spiked_dictionary(9, random_state=seed),
+    "SpikedDictionaryStream": lambda seed: datasets.SpikedDictionaryStream(random_state=seed),
+    "hedging_degree": lambda seed: hedging_degree(np.eye(9)[:2], np.eye(9)[:3], random_state=seed),
+    "empirical_lipschitz": lambda seed: empirical_lipschitz(PCA(2).fit(X), X, random_state=seed),
+}
+
+
+@pytest.mark.parametrize("seed", [-1, 2**32, "zero", 1.5, np.random.default_rng(0)])
+@pytest.mark.parametrize("draw", DRAWING.values(), ids=DRAWING.keys())
+def test_a_random_state_that_is_none(draw, seed):
+    with pytest.raises(ValueError, match=r"random_state must be None, an int.*; got "):
+        draw(seed)

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from scipy import sparse
-from sklearn.utils import check_random_state, gen_batches
+from sklearn.utils import gen_batches
 
-from sklearn_aensae._numbers import check_number
+from sklearn_aensae._numbers import check_number, random_numbers
 from sklearn_aensae.datasets._sampling import draw_directions, draw_magnitudes, mix
 
 __all__ = ["make_feature_tree"]
@@ -82,8 +82,8 @@ def make_feature_tree(
     TypeError
         If a size is not an integer, or a probability is not a number.
     ValueError
-        If a size is not positive, a probability is outside [0, 1], `noise_std` is negative, or
-        `dtype` is neither float64 nor float32.
+        If a size is not positive, a probability is outside [0, 1], `noise_std` is negative,
+        `dtype` is neither float64 nor float32, or `random_state` cannot be a seed.
 
     See Also
     --------
@@ -108,7 +108,7 @@ def make_feature_tree(
         ("child_probability", child_probability),
     ):
         check_number(probability, name, Real, min_val=0, max_val=1)
-    rng = check_random_state(random_state)
+    rng = random_numbers(random_state)
     parents = _grow(n_roots, n_children, depth)
     dictionary = draw_directions(rng, len(parents), n_features)
     probabilities = np.where(parents < 0, root_probability, child_probability)

@@ -8,9 +8,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from scipy import sparse
-from sklearn.utils import check_random_state
 
-from sklearn_aensae._numbers import check_number
+from sklearn_aensae._numbers import check_number, random_numbers
 from sklearn_aensae.datasets._sampling import draw_codes, draw_directions, mix
 
 __all__ = ["make_interactions"]
@@ -84,7 +83,7 @@ def make_interactions(
     ValueError
         If a size is not positive, `n_active` is larger than `n_components`, there are not as many
         pairs as `n_interactions`, `strength` or `noise_std` is not finite, `noise_std` is negative,
-        or `dtype` is neither float64 nor float32.
+        `dtype` is neither float64 nor float32, or `random_state` cannot be a seed.
 
     See Also
     --------
@@ -105,7 +104,7 @@ def make_interactions(
     check_number(n_interactions, "n_interactions", Integral, min_val=0, max_val=n_pairs)
     if not isinstance(strength, Real) or not np.isfinite(strength):
         raise ValueError(f"strength must be finite, got {strength!r}.")
-    rng = check_random_state(random_state)
+    rng = random_numbers(random_state)
     atoms = draw_directions(rng, n_components + n_interactions, n_features)
     codes = draw_codes(rng, n_samples, n_components, n_active=n_active, signed=False)
     chosen = rng.choice(n_pairs, n_interactions, replace=False)

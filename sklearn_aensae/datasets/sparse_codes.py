@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from scipy import sparse
-from sklearn.utils import check_random_state
 
+from sklearn_aensae._numbers import random_numbers
 from sklearn_aensae.datasets._sampling import draw_directions, draw_samples
 
 __all__ = ["make_sparse_codes"]
@@ -67,7 +67,7 @@ def make_sparse_codes(
         If a size is not an integer.
     ValueError
         If a size is not positive, `n_active` is larger than `n_components`, `noise_std` is
-        negative, or `dtype` is neither float64 nor float32.
+        negative, `dtype` is neither float64 nor float32, or `random_state` cannot be a seed.
 
     See Also
     --------
@@ -83,7 +83,7 @@ def make_sparse_codes(
     >>> codes.nnz
     200
     """
-    rng = check_random_state(random_state)
+    rng = random_numbers(random_state)
     return draw_samples(
         rng,
         n_samples,

@@ -9,8 +9,8 @@ import numpy as np
 import numpy.typing as npt
 from scipy import sparse
 from sklearn.preprocessing import normalize
-from sklearn.utils import check_random_state
 
+from sklearn_aensae._numbers import random_numbers
 from sklearn_aensae.datasets._sampling import draw_directions, draw_samples
 
 __all__ = ["make_spiked_dictionary"]
@@ -76,7 +76,8 @@ def make_spiked_dictionary(
         If a size is not an integer.
     ValueError
         If a size is not positive, `n_active` is larger than `n_components`, `rho` is outside
-        [0, 1], `noise_std` is negative, or `dtype` is neither float64 nor float32.
+        [0, 1], `noise_std` is negative, `dtype` is neither float64 nor float32, or `random_state`
+        cannot be a seed.
 
     See Also
     --------
@@ -97,7 +98,7 @@ def make_spiked_dictionary(
     >>> round(float(dictionary[:512].mean(axis=0) @ dictionary[512:].mean(axis=0)), 1)
     0.5
     """
-    rng = check_random_state(random_state)
+    rng = random_numbers(random_state)
     return draw_samples(
         rng,
         n_samples,

@@ -7,9 +7,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from scipy import sparse
-from sklearn.utils import check_random_state
 
-from sklearn_aensae._numbers import check_number
+from sklearn_aensae._numbers import check_number, random_numbers
 from sklearn_aensae.datasets._sampling import draw_samples
 from sklearn_aensae.datasets.spiked_dictionary import draw_spiked_dictionary
 
@@ -58,8 +57,8 @@ class SpikedDictionaryStream:
         If a size is not an integer.
     ValueError
         If a size is not positive or `rho` is outside [0, 1]; when rows are drawn, if `n_active`
-        is larger than `n_components`, `noise_std` is negative, or `dtype` is neither float64 nor
-        float32.
+        is larger than `n_components`, `noise_std` is negative, `dtype` is neither float64 nor
+        float32, or `random_state` cannot be a seed.
 
     See Also
     --------
@@ -95,7 +94,7 @@ class SpikedDictionaryStream:
         random_state: int | np.random.RandomState | None = None,
     ) -> None:
         check_number(block_size, "block_size", Integral, min_val=1)
-        rng = check_random_state(random_state)
+        rng = random_numbers(random_state)
         self._atoms = draw_spiked_dictionary(rng, n_components, n_features, rho)
         self._block_size = block_size
         self._options: dict[str, Any] = {

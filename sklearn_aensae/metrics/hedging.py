@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from sklearn.preprocessing import normalize
-from sklearn.utils import check_random_state
 
+from sklearn_aensae._numbers import random_numbers
 from sklearn_aensae.metrics._arrays import Array, check_rows
 
 __all__ = ["hedging_degree"]
@@ -56,7 +56,7 @@ def hedging_degree(
     ValueError
         If an array is not two-dimensional, is empty, holds NaN or infinity; if the two differ
         in `n_features`, or nothing was added; if the new atoms span the whole space, in which
-        every movement lies.
+        every movement lies; or if `random_state` cannot be a seed.
 
     References
     ----------
@@ -91,7 +91,7 @@ def hedging_degree(
             f"The new atoms span all {n_features} features, so that every movement lies along "
             "them: add fewer."
         )
-    rng = check_random_state(random_state)
+    rng = random_numbers(random_state)
     draws = (np.linalg.qr(rng.normal(size=(n_features, len(span))))[0] for _ in range(n_draws))
     chance = float(np.mean([_mean_norm(movement @ draw) for draw in draws]))
     along = _mean_norm(movement @ span.T)

@@ -10,9 +10,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from scipy import sparse
-from sklearn.utils import check_random_state
 
-from sklearn_aensae._numbers import check_number
+from sklearn_aensae._numbers import check_number, random_numbers
 from sklearn_aensae.metrics._arrays import Array, check_rows
 from sklearn_aensae.theory._arguments import Floats
 
@@ -95,7 +94,8 @@ def empirical_lipschitz(
         If `estimator` has no `transform`, or no `encode` where a method is asked for.
     ValueError
         If an array is not two-dimensional and finite, all rows or a direction are 0, shapes do not
-        fit, `scale` is not positive, or `n_perturbations` is less than 1.
+        fit, `scale` is not positive, `n_perturbations` is less than 1, or `random_state` cannot
+        be a seed.
 
     References
     ----------
@@ -125,7 +125,7 @@ def empirical_lipschitz(
         raise ValueError("X holds nothing but 0: there is no size that scale could be relative to.")
     if directions is None:
         check_number(n_perturbations, "n_perturbations", Integral, min_val=1)
-        drawn = check_random_state(random_state).normal(size=(n_perturbations, rows.shape[1]))
+        drawn = random_numbers(random_state).normal(size=(n_perturbations, rows.shape[1]))
     else:
         drawn = _check_directions(directions, rows.shape[1])
     moves = scale * size * drawn / np.linalg.norm(drawn, axis=1, keepdims=True)
