@@ -19,6 +19,7 @@ __all__ = [
     "PYTHIA_70M_LAYER_3_OURS",
     "PYTHIA_70M_LAYER_3_OURS_ACTIVATIONS",
     "SPIKED",
+    "SPIKED_NOISY",
 ]
 
 Recipe = Mapping[str, Any]
@@ -155,6 +156,21 @@ SPIKED: Recipe = MappingProxyType(
         "batch_size": 512,
         "max_steps": 2_000,
         "learning_rate": 1e-3,
+        "transform_method": "exact",
+        "debias": True,
+        "decoder_refits": 24,
+    }
+)
+
+SPIKED_NOISY: Recipe = MappingProxyType(
+    {
+        "n_components": 1_024,
+        "input_scaling": "whiten",
+        "target_l0": 16.0,
+        "lambda_2": 1e-4,
+        "batch_size": 512,
+        "max_steps": 1_200,
+        "learning_rate": 2e-3,
         "transform_method": "exact",
         "debias": True,
         "decoder_refits": 24,

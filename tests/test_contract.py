@@ -25,7 +25,9 @@ def test_transform_is_row_independent(cls, dtype, input_scaling):
     sae = quick(cls, dtype=dtype, input_scaling=input_scaling).fit(*given(cls, X))
     together = sae.transform(X)
     one_by_one = np.vstack([sae.transform(row[None]) for row in X[:24]])
-    np.testing.assert_allclose(together[:24], one_by_one, atol=1e-5 if dtype == "float32" else 1e-12)
+    np.testing.assert_allclose(
+        together[:24], one_by_one, atol=1e-5 if dtype == "float32" else 1e-12
+    )
     assert sae.n_components_ > 1
     assert 0 < (together > 0).mean() < 1
 

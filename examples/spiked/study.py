@@ -10,8 +10,7 @@ import torch
 from examples.reproduce_paper.figures import figures
 from examples.spiked.cases import SIZES, Case, held_out, training_rows
 from examples.spiked.oracle import oracle_codes
-from sklearn_aensae import AdaptiveElasticNetSAE
-from sklearn_aensae.recipes import SPIKED
+from sklearn_aensae import AdaptiveElasticNetSAE, recipes
 
 Run = dict[str, Any]
 LINES = {"F1": 0.97, "EV": 0.97, "L0": 18 / 16, "silent": 0.5, "recovery": 0.95}
@@ -33,7 +32,7 @@ class Setting:
         return {"recipe": dict(self.recipe), "rows": self.n_train, "held out": self.n_held_out}
 
 
-FULL = Setting(SPIKED)
+SETTINGS = {name: Setting(getattr(recipes, name)) for name in ("SPIKED", "SPIKED_NOISY")}
 
 
 def run(case: Case, seed: int, setting: Setting) -> Run:

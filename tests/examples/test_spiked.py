@@ -11,7 +11,7 @@ import torch
 
 from sklearn_aensae import AdaptiveElasticNetSAE
 from sklearn_aensae.metrics import l0, support_recovery
-from sklearn_aensae.recipes import SPIKED
+from sklearn_aensae.recipes import SPIKED, SPIKED_NOISY
 
 ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT))
@@ -35,7 +35,9 @@ def record(seed=0, rho=0.5, **figures):
 
 
 def test_the_recipe_is_what_runs_and_sizes_are_the_papers():
-    assert study.FULL.recipe == SPIKED
+    assert study.SETTINGS["SPIKED"].recipe == SPIKED
+    assert study.SETTINGS["SPIKED_NOISY"].recipe == SPIKED_NOISY
+    assert SPIKED_NOISY["target_l0"] == cases.PAPER.n_active
     for rho in (0.0, 0.9):
         for noise in (0.0, 0.3):
             assert cases.Case(rho, noise).adapted(dict(SPIKED)) == {**SPIKED, "n_components": 1024}
@@ -128,9 +130,33 @@ def test_a_study_that_goes_on_and_its_page(tmp_path, monkeypatch, capsys):
     assert len(content["sessions"]) <= 2 and content["sessions"][0]["commit"] == "abc"
     assert "4 of 4 runs meet all five lines" in text.read_text()
     assert "1 threads each" in text.read_text() and "commit abc." in text.read_text()
-    monkeypatch.setattr(script, "FULL", TINY)
+    monkeypatch.setitem(study.SETTINGS, "SPIKED", TINY)
     with pytest.raises(ValueError, match="another setting"):
         script.main()
+
+
+def test_the_recipe_for_noise_has_its_own_file_and_tables(tmp_path, monkeypatch):
+    text = tmp_path / "page.md"
+    text.write_text((ROOT / "docs" / "spiked.md").read_text())
+    before = text.read_text().split("## Noise")[0]
+    monkeypatch.chdir(tmp_path)
+    seen = []
+
+    def run(case, seed, setting):
+        seen.append((case.key, setting.recipe))
+        return record(seed, case.rho, noise_std=case.noise_std, case=case.key)
+
+    monkeypatch.setattr(script, "run", run)
+    words = ["x", "--recipe", "SPIKED_NOISY", "--noise", "0.1", "--rho", "0.9", "--seeds", "7"]
+    monkeypatch.setattr(sys, "argv", [*words, "--page", str(text), "--commit", "abc"])
+    assert script.main() == 0
+    assert seen == [("rho 0.9, noise 0.1", SPIKED_NOISY)]
+    content = json.loads((tmp_path / "docs" / "data" / "spiked_noisy.json").read_text())
+    assert content["setting"]["recipe"] == dict(SPIKED_NOISY)
+    after = text.read_text()
+    assert after.split("## Noise")[0] == before
+    table = after.split("<!-- begin SPIKED_NOISY results -->")[1].split("<!-- end")[0]
+    assert table.count("\n| rho ") == 1 and "\n| rho 0.9, noise 0.1 | 0.980" in table
 
 
 def test_the_ceiling_is_the_truth_without_noise_and_falls_with_it():
