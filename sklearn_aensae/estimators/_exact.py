@@ -33,6 +33,12 @@ __all__ = ["ExactCodingSAE"]
 TOLERANCES = {torch.float32: 1e-5, torch.float64: 1e-10}
 """Relative duality gaps at which a code counts as exact."""
 
+MOST_AT_FIRST = 32
+"""Codes of the encoder, the largest, that exact coding begins with: it lets others in as it needs
+them, which costs less than systems of all that an encoder may guess. Measured with 13 to 414 codes
+of the encoder and 9 to 192 exact ones: 1.5 to 3 times as fast where the encoder has several times
+too many, and no slower where it is right."""
+
 REFIT_ROWS = 32_768
 """Most training rows to which the decoder is refitted at a time: 500 per component of 1,024 with 16
 active ones."""
@@ -160,8 +166,7 @@ class ExactCodingSAE(PenalisedSAE):
         self._check_refinement()
         problem, tol = self._pose(module, x), TOLERANCES[x.dtype]
         if self.transform_method == "exact":
-            # Without a ridge no more codes than features are needed; with one, more may enter.
-            start = _to_slots(codes.dense(), most=x.shape[1])
+            start = _to_slots(codes.dense(), most=MOST_AT_FIRST)
             columns, values, gaps = solve(problem, *start, tol=tol)
             _warn(gaps, tol)
         else:
