@@ -5,7 +5,18 @@ from typing import Any
 import numpy as np
 from sklearn.utils import check_random_state, check_scalar
 
-__all__ = ["check_number", "random_numbers"]
+from sklearn_aensae.params import Where, check_param, is_integer
+
+__all__ = ["SEED", "check_number", "random_numbers"]
+
+SEED = Where(
+    "None, an int from 0 to 2**32 - 1, or a numpy.random.RandomState",
+    lambda value: (
+        value is None
+        or isinstance(value, np.random.RandomState)
+        or (is_integer(value) and 0 <= int(value) < 2**32)
+    ),
+)
 
 
 def check_number(value: Any, name: str, kind: type, **bounds: Any) -> None:
@@ -26,18 +37,13 @@ def check_number(value: Any, name: str, kind: type, **bounds: Any) -> None:
 
 
 def random_numbers(random_state: Any) -> np.random.RandomState:
-    """Return what scikit-learn's `check_random_state` does, but name the parameter if it refuses.
+    """Return what scikit-learn's `check_random_state` does, for what estimators take.
 
     Raises
     ------
-    ValueError
+    InvalidParameterError
         If it is not None, an int that can be a seed, or a RandomState.
     """
-    try:
-        numbers: np.random.RandomState = check_random_state(random_state)
-    except (TypeError, ValueError):
-        raise ValueError(
-            "random_state must be None, an int from 0 to 2**32 - 1, or a numpy.random.RandomState; "
-            f"got {random_state!r}."
-        ) from None
+    check_param(random_state, "random_state", SEED)
+    numbers: np.random.RandomState = check_random_state(random_state)
     return numbers

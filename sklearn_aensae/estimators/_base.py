@@ -15,8 +15,9 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from sklearn_aensae._docs import splice
+from sklearn_aensae._numbers import SEED
 from sklearn_aensae.estimators import _fitting
-from sklearn_aensae.estimators._domains import CALLBACKS, OPTIMIZER, PATH, SEED
+from sklearn_aensae.estimators._domains import CALLBACKS, OPTIMIZER, PATH
 from sklearn_aensae.estimators._files import PersistenceMixin
 from sklearn_aensae.estimators._fitted import write_fitted
 from sklearn_aensae.estimators._plan import Plan

@@ -2,13 +2,12 @@
 
 import os
 
-import numpy as np
 from skorch.callbacks import Callback
 
 from sklearn_aensae.estimators._build import OPTIMIZERS
-from sklearn_aensae.params import Where, is_integer
+from sklearn_aensae.params import Where
 
-__all__ = ["CALLBACKS", "OPTIMIZER", "PATH", "SEED"]
+__all__ = ["CALLBACKS", "OPTIMIZER", "PATH"]
 
 OPTIMIZER = Where(
     f"one of {', '.join(map(repr, OPTIMIZERS))} or a callable",
@@ -19,11 +18,3 @@ CALLBACKS = Where(
     lambda value: isinstance(value, list | tuple) and all(isinstance(v, Callback) for v in value),
 )
 PATH = Where("a path or None", lambda value: isinstance(value, str | os.PathLike | None))
-SEED = Where(
-    "None, an int from 0 to 2**32 - 1, or a numpy.random.RandomState",
-    lambda value: (
-        value is None
-        or isinstance(value, np.random.RandomState)
-        or (is_integer(value) and 0 <= int(value) < 2**32)
-    ),
-)

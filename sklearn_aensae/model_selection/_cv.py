@@ -12,8 +12,8 @@ from sklearn.metrics._scorer import _BaseScorer
 from sklearn.model_selection import check_cv
 from sklearn.utils import check_random_state
 
+from sklearn_aensae._numbers import SEED
 from sklearn_aensae.estimators import AdaptiveElasticNetSAE, BaseSAE
-from sklearn_aensae.estimators._domains import SEED
 from sklearn_aensae.estimators._many_validation import take_over_inputs
 from sklearn_aensae.estimators._validation import validate_X
 from sklearn_aensae.metrics import SCORERS
