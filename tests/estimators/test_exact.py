@@ -71,6 +71,23 @@ def test_no_other_code_is_better(cls):
 
 
 @pytest.mark.parametrize("cls", EXACT)
+def test_beginning_with_few_of_the_encoders_codes_changes_nothing(cls, monkeypatch):
+    sae = quick(cls, **PARAMS).fit(X)
+    assert (sae.transform(X) > 0).sum(1).max() > 4
+    whole, begun = sae.encode(X, "exact"), []
+
+    def spy(problem, columns, values, **kwargs):
+        begun.append(values.shape[1])
+        return active_set.solve(problem, columns, values, **kwargs)
+
+    monkeypatch.setattr(_exact, "solve", spy)
+    monkeypatch.setattr(_exact, "MOST_AT_FIRST", 2)
+    few = sae.encode(X, "exact")
+    assert set(begun) == {2}
+    np.testing.assert_allclose(objective(sae, few), objective(sae, whole), rtol=1e-9)
+
+
+@pytest.mark.parametrize("cls", EXACT)
 def test_gap_of_the_encoder(cls):
     sae = quick(cls, **PARAMS).fit(X)
     best = objective(sae, sae.encode(X, "exact"))
