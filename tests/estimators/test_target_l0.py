@@ -237,6 +237,28 @@ def test_however_far_training_has_left_the_strength(lambda_1):
     assert found == pytest.approx(3, rel=0.02)
 
 
+@pytest.mark.parametrize("lambda_1", [1e-5, 10.0])
+def test_far_from_the_target_few_rows_are_solved(lambda_1, rows, monkeypatch):
+    """A strength that training left far too small has dense codes, at many times the seconds."""
+    trials, count = [], _matching._try
+
+    def counted(sae, rows):
+        trial = count(sae, rows)
+        trials.append((len(rows), abs(trial[1])))
+        return trial
+
+    monkeypatch.setattr(_matching, "_try", counted)
+    params = {"max_steps": 20, "batch_size": 128, "random_state": 0, "transform_method": "exact"}
+    L1SAE(64, target_l0=8, lambda_1=lambda_1, **params).fit(rows[0])
+    few = [error for n_rows, error in trials if n_rows == _matching.FEW_ROWS]
+    all_rows = [error for n_rows, error in trials if n_rows == _matching.MATCHED_ROWS]
+    print("few", np.round(few, 2), "all", np.round(all_rows, 2))
+    assert len(few) + len(all_rows) == len(trials)
+    assert few[0] > 1
+    assert max(all_rows) < 0.2
+    assert all_rows[-1] < _matching.CLOSE
+
+
 def test_training_that_goes_on_has_its_own_strength(rows):
     params = {"max_steps": 20, "batch_size": 64, "learning_rate": 4e-3, "random_state": 0}
     sae = L1SAE(64, target_l0=8, transform_method="exact", **params).fit(rows[0][:2_000])
@@ -263,7 +285,7 @@ def test_an_interruption_leaves_the_best_strength_so_far(monkeypatch):
     trials, count = [], _matching._try
 
     def interrupted(*args):
-        if len(trials) == 2:
+        if len(trials) == 3:
             raise KeyboardInterrupt
         trials.append(count(*args))
         return trials[-1]

@@ -15,12 +15,12 @@ N_STEPS = 1_000
 
 def plain(l0s, target, speeds, rising):
     """The law in plain Python, from its formula."""
-    log, error, memory = 0.0, None, max(1.0, law.MEMORY * N_STEPS)
+    log, error = 0.0, None
     for step, (l0, speed, is_rising) in enumerate(zip(l0s, speeds, rising, strict=True)):
         found = math.log(max(l0 / target, law.SMALLEST_L0))
         before = found if error is None else error
         pace = 1.0 if step < law.SETTLED * N_STEPS else max(speed, law.SLOWEST)
-        error = before + (found - before) * pace / memory
+        error = before + (found - before) * pace
         share = max(0.0, 1 - step / (law.SETTLED * N_STEPS))
         gain = law.GAINS[1] + (law.GAINS[0] - law.GAINS[1]) * share
         summed = min(max(error, -law.LARGEST), 0.0 if is_rising else law.LARGEST)
@@ -51,8 +51,9 @@ def test_settles_on_what_answers_at_once_by_a_power_law(start, slope):
     for step in range(N_STEPS):
         found = 8.0 * control.strength() ** -slope
         control.update_(found, step, 1.0, is_rising=step < 50)
-    # What is left falls by e in RESET * (1 / slope + last gain) of training: in 0.1 at most.
-    assert float(found) == pytest.approx(8, rel=1e-3)
+    # What is left falls by e in RESET * (1 / slope + last gain) of training: in 0.14 at most, so
+    # five times once the gain has settled.
+    assert float(found) == pytest.approx(8, rel=2e-3)
     assert float(control.strength()) == pytest.approx(1, rel=1e-2)
 
 
@@ -65,6 +66,27 @@ def test_keeps_up_with_a_drift_while_the_learning_rate_falls():
         log_l0 += 0.05 * speed * (rest - log_l0)
         control.update_(torch.tensor(math.exp(log_l0)), step, speed, is_rising=False)
     assert math.exp(log_l0) == pytest.approx(8, rel=0.05)
+
+
+@pytest.mark.parametrize("n_steps", [600, 1_200, 4_000])
+@pytest.mark.parametrize("slope", [1.0, 3.0, 6.0])
+def test_does_not_swing_where_l0_answers_strongly_and_late(slope, n_steps):
+    """As on noisy rows: L0 follows with the delays of weights and of the optimiser's averages."""
+    rng = np.random.default_rng(0)
+    control, log_l0, momentum, seen = L0Control(1.0, 8.0, n_steps), math.log(8.0), 0.0, []
+    for step in range(n_steps):
+        speed = min(1.0, (n_steps - step) / (0.2 * n_steps))
+        rest = math.log(8.0) - slope * float(control.strength().log()) + 0.1 * (1 - speed)
+        momentum += 0.1 * (rest - log_l0 - momentum)
+        log_l0 += 0.05 * speed * momentum
+        noise = 0.07 * rng.standard_normal()
+        control.update_(torch.tensor(math.exp(log_l0 + noise)), step, speed, is_rising=False)
+        seen.append(math.exp(log_l0))
+    settled = np.array(seen[3 * n_steps // 5 :])
+    print(f"L0 {settled.min():.2f} to {settled.max():.2f}, at the end {settled[-1]:.2f}")
+    assert settled[-1] == pytest.approx(8, rel=0.05)
+    assert settled.max() < 1.2 * 8
+    assert settled.min() > 8 / 1.2
 
 
 def test_an_error_above_zero_says_nothing_while_the_penalty_rises():
