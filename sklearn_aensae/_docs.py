@@ -109,11 +109,13 @@ refine_steps : int, default=0
     With "encoder", rounds of the exact solver from the encoder's codes on: the first finds the best
     codes of the components that the encoder chose, each further one lets in up to 16 components
     that would explain more than they cost. One dense product each.
-debias : bool, default=False
+debias : bool or "thresholded", default=False
     Whether codes, however found, are replaced by those of the same components that reconstruct the
     row best: non-negative least squares, without what the penalties take off. A component that
-    least squares would have negative is left out. All is in the units of training, where whitened
-    directions count alike.
+    least squares would have negative is left out. With "thresholded", components whose code is then
+    less than the penalty would take off are left out as well, and the others are fitted again:
+    components that are only there because others were shrunk, or for noise. All is in the units of
+    training, where whitened directions count alike.
 decoder_refits : int, default=0
     How many times, at the end of `fit`, codes are found as `transform` would and
     :meth:`refit_decoder` fits the decoder to them, each time on up to 32,768 training rows, drawn

@@ -4,8 +4,9 @@ import torch
 from torch import Tensor
 
 from sklearn_aensae.coding.active_set import WORK, drop_negative, solve_on
+from sklearn_aensae.coding.problem import Coding
 
-__all__ = ["debias"]
+__all__ = ["debias", "threshold"]
 
 ROUNDING = 1_000
 """Slopes that count as 0, in units of rounding of the largest right-hand side."""
@@ -48,6 +49,37 @@ def debias(rows: Tensor, atoms: Tensor, columns: Tensor, values: Tensor) -> Tens
         found = _debias(rows[block], members, own.gather(1, slots))
         result[block] = torch.zeros_like(own).scatter_(1, slots, found)
     return result
+
+
+@torch.no_grad()
+def threshold(problem: Coding, columns: Tensor, values: Tensor) -> Tensor:
+    r"""Debias codes, drop the small ones, and debias what is left.
+
+    Small is what the penalty would take off: :math:`\alpha_j / \lVert d_j \rVert^2`. On orthogonal
+    atoms no code that the penalty leaves is less. Where atoms are alike, components come in for
+    what the penalty has taken off others, and least squares finds them small.
+
+    Parameters
+    ----------
+    problem : Coding
+        Rows, atoms and penalties.
+    columns, values : Tensors of shape (n_rows, n_slots)
+        Penalised codes; a slot of value 0 is empty.
+
+    Returns
+    -------
+    values : Tensor of shape (n_rows, n_slots)
+        Codes in the same slots. What is fitted last may be smaller again.
+
+    References
+    ----------
+    Meinshausen and Yu (2009). Lasso-type recovery of sparse representations for high-dimensional
+    data. Annals of Statistics 37. Section 3, hard thresholding of the lasso; here of least squares.
+    """
+    values = debias(problem.x, problem.atoms, columns, values)
+    least = problem.alpha / problem.atoms.square().sum(1).clamp(min=torch.finfo(values.dtype).tiny)
+    kept = torch.where(values >= least[columns], values, 0)
+    return debias(problem.x, problem.atoms, columns, kept)
 
 
 def _debias(targets: Tensor, atoms: Tensor, values: Tensor) -> Tensor:

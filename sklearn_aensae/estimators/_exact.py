@@ -15,7 +15,7 @@ from torch.nn import functional
 from tqdm.auto import tqdm
 
 from sklearn_aensae._warnings import warn
-from sklearn_aensae.coding import Coding, debias, solve
+from sklearn_aensae.coding import Coding, debias, solve, threshold
 from sklearn_aensae.estimators import _coding
 from sklearn_aensae.estimators._fitted import read_module
 from sklearn_aensae.estimators._fitting import report_target
@@ -25,7 +25,7 @@ from sklearn_aensae.estimators._refitting import refit
 from sklearn_aensae.estimators._validation import validate_rows
 from sklearn_aensae.kernels import ActiveCodes, Codes, Pattern
 from sklearn_aensae.modules import Autoencoder
-from sklearn_aensae.params import AtLeast, Boolean, OneOf
+from sklearn_aensae.params import AtLeast, OneOf
 from sklearn_aensae.sources import Source, as_source
 
 __all__ = ["ExactCodingSAE"]
@@ -50,7 +50,7 @@ class ExactCodingSAE(PenalisedSAE):
 
     transform_method: Annotated[str, OneOf("encoder", "exact")] = "encoder"
     refine_steps: Annotated[int, AtLeast(0)] = 0
-    debias: Annotated[bool, Boolean()] = False
+    debias: Annotated[bool | str, OneOf(False, True, "thresholded")] = False
     decoder_refits: Annotated[int, AtLeast(0)] = 0
 
     def encode(self, X: Any, method: str | None = None) -> Any:
@@ -174,7 +174,9 @@ class ExactCodingSAE(PenalisedSAE):
         if self.refine_steps:
             found = solve(problem, columns, values, tol=tol, n_rounds=self.refine_steps)
             columns, values, _ = found
-        if self.debias:
+        if self.debias == "thresholded":
+            values = threshold(problem, columns, values)
+        elif self.debias:
             values = debias(problem.x, problem.atoms, columns, values)
         return _to_codes(columns, values, self.n_components_)
 

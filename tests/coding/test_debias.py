@@ -8,7 +8,7 @@ import torch
 from scipy.optimize import nnls
 from torch.utils.flop_counter import FlopCounterMode
 
-from sklearn_aensae.coding import debias
+from sklearn_aensae.coding import Coding, debias, solve, threshold
 
 
 def make(n_features, share, dtype=torch.float64):
@@ -87,3 +87,84 @@ def test_atoms_that_no_row_has_cost_nothing():
             debias(torch.tensor(rows), dictionary, columns, values)
         counts.append(counter.get_total_flops())
     assert counts[0] == counts[1] > 0
+
+
+def lasso(rows, atoms, alpha, tol=1e-10):
+    """Penalised codes, by slots, and their problem."""
+    x, atoms = torch.tensor(rows), torch.tensor(atoms)
+    problem = Coding(x, atoms, torch.as_tensor(alpha).expand(len(atoms)).to(x), 0.0)
+    start = torch.zeros(len(x), 1, dtype=torch.int64), x.new_zeros(len(x), 1)
+    columns, values, _ = solve(problem, *start, tol=tol)
+    return problem, columns, values
+
+
+def dense(columns, values, n_components):
+    codes = values.new_zeros(len(values), n_components).scatter_add(1, columns, values)
+    return codes.numpy()
+
+
+def test_small_codes_are_dropped_and_the_rest_fitted_again():
+    rows, atoms, _ = make(12, 0.1)
+    # Atoms of any norm, a penalty for each.
+    atoms *= np.linspace(0.5, 2, 40)[:, None]
+    alpha = np.linspace(0.1, 0.5, 40)
+    problem, columns, values = lasso(rows, atoms, alpha)
+    found = dense(columns, threshold(problem, columns, values), 40)
+    plain = dense(columns, debias(problem.x, problem.atoms, columns, values), 40)
+    kept = plain >= alpha / (atoms**2).sum(1)
+    assert 0.05 < (plain[plain > 0] < (alpha / (atoms**2).sum(1))[plain.nonzero()[1]]).mean() < 0.6
+    assert not found[~kept].any()
+    for row, code, mask in zip(rows, found, kept, strict=True):
+        if mask.any():
+            best, error = nnls(atoms[mask].T, row)
+            assert np.linalg.norm(row - code @ atoms) <= error + 1e-8
+            np.testing.assert_allclose(code[mask], best, atol=1e-8)
+
+
+def test_on_orthogonal_atoms_nothing_is_small():
+    rng = np.random.default_rng(0)
+    atoms = np.linalg.qr(rng.normal(size=(12, 12)))[0] * np.linspace(0.5, 2, 12)[:, None]
+    rows = rng.normal(size=(200, 12))
+    problem, columns, values = lasso(rows, atoms, 0.3)
+    plain = debias(problem.x, problem.atoms, columns, values)
+    assert 0.2 < (plain > 0).double().mean() < 0.8
+    torch.testing.assert_close(threshold(problem, columns, values), plain, rtol=0, atol=1e-12)
+
+
+def test_an_atom_of_norm_0_is_never_kept():
+    rows, atoms, support = make(12, 0.1)
+    atoms[3], support[:, 3] = 0, True
+    columns, values = slots(support, torch.float64)
+    problem = Coding(torch.tensor(rows), torch.tensor(atoms), torch.full((40,), 0.2).double(), 0.0)
+    found = dense(columns, threshold(problem, columns, values), 40)
+    assert np.isfinite(found).all()
+    assert not found[:, 3].any()
+
+
+def test_noise_lets_more_of_the_true_components_through():
+    """At as many codes per row, the support of the lasso has more that is wrong."""
+    rng = np.random.default_rng(0)
+    atoms = rng.normal(size=(96, 32))
+    atoms /= np.linalg.norm(atoms, axis=1, keepdims=True)
+    support = rng.random((2_000, 96)).argsort(1) < 4
+    rows = (support * rng.uniform(1, 3, support.shape)) @ atoms + 0.1 * rng.normal(size=(2_000, 32))
+
+    def hits(codes):
+        """Share of the true components among the found ones, at four per row."""
+        assert (codes > 0).sum() / len(codes) == pytest.approx(4, rel=0.03)
+        return (support & (codes > 0)).sum() / (codes > 0).sum()
+
+    def matched(code):
+        low, high = np.log(1e-3), np.log(3)
+        for _ in range(12):
+            middle = (low + high) / 2
+            problem, columns, values = lasso(rows, atoms, np.exp(middle), tol=1e-6)
+            codes = dense(columns, code(problem, columns, values), 96)
+            low, high = (middle, high) if (codes > 0).sum() > 4 * len(codes) else (low, middle)
+        return codes
+
+    plain = hits(matched(lambda p, columns, values: debias(p.x, p.atoms, columns, values)))
+    better = hits(matched(threshold))
+    print(f"true among the found: {plain:.3f}, {better:.3f}")
+    assert better > plain + 0.02
+    assert better > 0.95

@@ -240,6 +240,21 @@ def test_debiased_codes_are_least_squares_on_their_support(scaling, method):
             np.testing.assert_allclose(mine[support], best, rtol=1e-5, atol=1e-6)
 
 
+@pytest.mark.parametrize("scaling", ["mean_norm", "sample_norm", None])
+@pytest.mark.parametrize("cls", EXACT)
+def test_thresholded_codes_are_no_smaller_than_what_a_penalty_takes_off(cls, scaling):
+    sae = quick(cls, **PARAMS, input_scaling=scaling, transform_method="exact").fit(X)
+    penalised = sae.transform(X) > 0
+    debiased = sae.set_params(debias=True).transform(X)
+    codes = sae.set_params(debias="thresholded").transform(X)
+    assert not ((codes > 0) & ~penalised).any()
+    assert ((codes > 0) != (debiased > 0)).any()
+    np.testing.assert_allclose(sae.transform(X[7:9]), codes[7:9], rtol=1e-9)
+    before = sae.set_params(debias=False).transform(X)
+    # What least squares adds to a code is what the penalty took off, and more beside others.
+    assert ((codes > before) | (codes == 0)).mean() > 0.9
+
+
 @pytest.mark.parametrize("cls", EXACT)
 def test_debiasing_explains_more(cls):
     sae = quick(cls, **PARAMS).fit(X)
@@ -278,9 +293,10 @@ def test_refinement_of_exact_codes_is_refused():
             method(X)
 
 
+@pytest.mark.parametrize("debias", [True, "thresholded"])
 @pytest.mark.parametrize("method", ["encoder", "exact"])
-def test_the_decoder_is_refitted_at_the_end_of_fit(method):
-    params = PARAMS | {"transform_method": method, "debias": True}
+def test_the_decoder_is_refitted_at_the_end_of_fit(method, debias):
+    params = PARAMS | {"transform_method": method, "debias": debias}
     refitted = quick(ElasticNetSAE, **params, decoder_refits=2).fit(X)
     by_hand = quick(ElasticNetSAE, **params).fit(X)
     plain = by_hand.score(X)
