@@ -172,7 +172,7 @@ SPIKED_NOISY: Recipe = MappingProxyType(
         "max_steps": 1_200,
         "learning_rate": 2e-3,
         "transform_method": "exact",
-        "debias": True,
-        "decoder_refits": 24,
+        "debias": "thresholded",
+        "decoder_refits": 12,
     }
 )

@@ -13,6 +13,7 @@ CLOSE = 1.05
 """Within this factor of a target, no other strength of a penalty is tried."""
 
 EXACT: dict[str, Any] = {"transform_method": "exact", "debias": True, "decoder_refits": 2}
+THRESHOLDED = {**EXACT, "debias": "thresholded"}
 
 
 @dataclass(frozen=True)
@@ -22,11 +23,8 @@ class Arm:
     name: str
     cls: type[BaseSAE]
     extra: dict[str, Any] = field(default_factory=dict)
-
-    @property
-    def is_asked_for_l0(self) -> bool:
-        """Whether the number of active codes can be asked for; not that of exact codes."""
-        return "transform_method" not in self.extra
+    is_asked_for_l0: bool = True
+    """Whether the number of active codes is asked for; else strengths of the penalty are tried."""
 
     def asked_for(self, target: int, learning_rate: float) -> dict[str, Any]:
         """Parameters that ask for a number of active codes."""
@@ -38,10 +36,9 @@ class Arm:
     ) -> Generator[dict[str, Any], Scores, None]:
         """Yield parameters; who takes them sends back the scores that they led to.
 
-        Where the number of active codes can be asked for, the trials are learning rates. Exact
-        codes have another number of them than the encoder that training controls: there the trials
-        are strengths of the penalty, each from a line through the last two, until one is close.
-        Those `seen` with another target, strengths and active codes, count as trials before.
+        Where the number of active codes is asked for, the trials are learning rates. Else they are
+        strengths of the penalty, each from a line through the last two, until one is close; those
+        `seen` with another target, strengths and active codes, count as trials before.
         """
         if self.is_asked_for_l0:
             for rate in LEARNING_RATES:
@@ -57,27 +54,40 @@ class Arm:
 
 
 PLAIN = [Arm(name, cls) for name, cls in all_saes()]
+# Their trials are of when `fit` could not yet match exact codes.
 BEST = [
-    Arm("AdaptiveElasticNetSAE, exact", AdaptiveElasticNetSAE, EXACT),
+    Arm("AdaptiveElasticNetSAE, exact", AdaptiveElasticNetSAE, EXACT, is_asked_for_l0=False),
     # Weaker weights: what is weak is not starved where few codes are active.
     Arm(
-        "AdaptiveElasticNetSAE, gamma 0.25, exact", AdaptiveElasticNetSAE, {**EXACT, "gamma": 0.25}
+        "AdaptiveElasticNetSAE, gamma 0.25, exact",
+        AdaptiveElasticNetSAE,
+        {**EXACT, "gamma": 0.25},
+        is_asked_for_l0=False,
     ),
     Arm(
         "AdaptiveElasticNetSAE, whitened, exact",
         AdaptiveElasticNetSAE,
         {**EXACT, "input_scaling": "whiten"},
+        is_asked_for_l0=False,
+    ),
+    Arm(
+        "AdaptiveElasticNetSAE, gamma 0.25, thresholded",
+        AdaptiveElasticNetSAE,
+        {**THRESHOLDED, "gamma": 0.25},
     ),
 ]
 # What exact codes and refits do without adaptive weights.
-CONTROL = Arm("L1SAE, exact", L1SAE, EXACT)
-ARMS = {arm.name: arm for arm in [*PLAIN, *BEST, CONTROL]}
+CONTROLS = [
+    Arm("L1SAE, exact", L1SAE, EXACT, is_asked_for_l0=False),
+    Arm("L1SAE, thresholded", L1SAE, THRESHOLDED),
+]
+ARMS = {arm.name: arm for arm in [*PLAIN, *BEST, *CONTROLS]}
 
 ON_LANGUAGE = (
     "AdaptiveElasticNetSAE",
     *(arm.name for arm in BEST),
     "L1SAE",
-    CONTROL.name,
+    *(arm.name for arm in CONTROLS),
     "TopKSAE",
     "BatchTopKSAE",
     "JumpReLUSAE",

@@ -65,6 +65,14 @@ def test_strengths_begin_where_those_of_another_target_ended_and_end_close():
     assert count(found["trials"][0]["params"]) == pytest.approx(found["target"], rel=1e-3)
 
 
+def test_thresholded_codes_are_asked_for_by_their_number():
+    arm = arms.ARMS["AdaptiveElasticNetSAE, gamma 0.25, thresholded"]
+    found = study.compare(arm, TINY, {"params": {"learning_rate": 0.002}, "trials": []}, seeds=(0,))
+    assert found["params"] == {"learning_rate": 0.002, "target_l0": found["target"]}
+    assert found["trials"] == []
+    assert found["runs"][0]["L0"] == pytest.approx(found["target"], rel=0.1)
+
+
 def test_rows_of_a_seed_are_the_same_for_all_and_parts_do_not_overlap():
     one, again, other = TINY.make(0), TINY.make(0), TINY.make(1)
     assert (one.train == again.train).all() and (one.truth != other.truth).any()
@@ -169,7 +177,7 @@ def test_the_front_is_the_best_baseline_with_as_many_codes_or_fewer():
         return fake("layer 1, 8x, L0 0", arm, L0=count, EV=ev)
 
     ours = [point(EXACT, 20.0, 0.8), point("AdaptiveElasticNetSAE", 100.0, 0.9)]
-    ours += [point(EXACT, 5.0, 0.9), point(arms.CONTROL.name, 20.0, 0.85)]
+    ours += [point(EXACT, 5.0, 0.9), point(arms.CONTROLS[0].name, 20.0, 0.85)]
     baselines = [point("TopKSAE", 10.0, 0.5), point("TopKSAE", 40.0, 0.9)]
     baselines += [point("L1SAE", 10.0, 0.3), point("L1SAE", 40.0, 0.95)]
     baselines += [point("JumpReLUSAE", 0.0, 0.0), point("JumpReLUSAE", 30.0, 0.94)]
@@ -194,5 +202,6 @@ def test_the_direction(capsys, monkeypatch):
 
 def test_best_forms_are_of_the_adaptive_elastic_net_and_one_differs_in_its_weights_only():
     assert {arm.cls for arm in arms.BEST} == {AdaptiveElasticNetSAE}
-    assert arms.CONTROL.cls is L1SAE
-    assert arms.CONTROL.extra == arms.ARMS[EXACT].extra
+    assert {arm.cls for arm in arms.CONTROLS} == {L1SAE}
+    assert [arm.extra for arm in arms.CONTROLS] == [arms.EXACT, arms.THRESHOLDED]
+    assert arms.ARMS[EXACT].extra == arms.EXACT
