@@ -7,7 +7,7 @@ import torch
 from numpy.typing import NDArray
 
 from sklearn_aensae import AdaptiveElasticNetSAE
-from sklearn_aensae.coding import Coding, debias, solve
+from sklearn_aensae.coding import Coding, debias, solve, threshold
 
 Array = NDArray[np.floating[Any]]
 
@@ -43,7 +43,9 @@ def oracle_codes(sae: AdaptiveElasticNetSAE, X: Array, dictionary: Array) -> Arr
     start = torch.zeros(len(rows), 1, dtype=torch.int64), rows.new_zeros(len(rows), 1)
     tol = 1e-5 if rows.dtype == torch.float32 else 1e-10
     columns, values, _ = solve(problem, *start, tol=tol)
-    if sae.debias:
+    if sae.debias == "thresholded":
+        values = threshold(problem, columns, values)
+    elif sae.debias:
         values = debias(problem.x, problem.atoms, columns, values)
     codes = rows.new_zeros(len(rows), len(atoms)).scatter_add_(1, columns, values)
     return codes.numpy() / norms.T

@@ -66,7 +66,7 @@ def test_codes_of_both_signs_become_two_components():
 
 
 @pytest.mark.parametrize("scaling", [None, "mean_norm", "whiten"])
-@pytest.mark.parametrize("debias", [False, True])
+@pytest.mark.parametrize("debias", [False, True, "thresholded"])
 def test_the_oracle_codes_like_the_estimator_on_its_own_dictionary(scaling, debias):
     X = cases.training_rows(CASE.stream(0), 500).astype(np.float64)
     sae = AdaptiveElasticNetSAE(
