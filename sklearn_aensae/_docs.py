@@ -93,7 +93,7 @@ target_l0 : float or None, default=None
     `transform_method="exact"`, or two `refine_steps` and more, `fit` ends by finding one at which
     they are as many on up to 4,096 training rows. `partial_fit` does not: after it, they have the
     strength of training, until `match_l0` is called. (`debias` and a single step of refinement
-    only take codes away from the encoder's: L0 ends below the target.)
+    only take codes away from the encoder's: L0 ends below the target, with "thresholded" far.)
 """,
     "{penalised_attributes}": """
 lambda_1_ : float
@@ -113,9 +113,10 @@ debias : bool or "thresholded", default=False
     Whether codes, however found, are replaced by those of the same components that reconstruct the
     row best: non-negative least squares, without what the penalties take off. A component that
     least squares would have negative is left out. With "thresholded", components whose code is then
-    less than the penalty would take off are left out as well, and the others are fitted again:
-    components that are only there because others were shrunk, or for noise. All is in the units of
-    training, where whitened directions count alike.
+    less than the penalty takes off one that is alone are left out as well, the lesser half of them
+    at a time, and the others are fitted again: such components are only there because others were
+    shrunk, share with others like them, or fit noise. All is in the units of training, where
+    whitened directions count alike.
 decoder_refits : int, default=0
     How many times, at the end of `fit`, codes are found as `transform` would and
     :meth:`refit_decoder` fits the decoder to them, each time on up to 32,768 training rows, drawn

@@ -54,8 +54,8 @@ class Arm:
 
 
 PLAIN = [Arm(name, cls) for name, cls in all_saes()]
-# Their trials are of when `fit` could not yet match exact codes.
 BEST = [
+    # Those that try strengths are of when `fit` could not yet match exact codes.
     Arm("AdaptiveElasticNetSAE, exact", AdaptiveElasticNetSAE, EXACT, is_asked_for_l0=False),
     # Weaker weights: what is weak is not starved where few codes are active.
     Arm(

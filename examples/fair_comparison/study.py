@@ -32,8 +32,8 @@ def compare(
     """Return all trials, the configuration chosen, and a run of it for each seed.
 
     `tuned` is what this function returned for the data set whose learning rate is taken: then
-    nothing is tried but strengths of a penalty, where the number of active codes cannot be asked
-    for, and those begin where they ended there.
+    nothing is tried but strengths of a penalty, where the number of active codes is not asked for,
+    and those begin where they ended there.
     """
     problem, found = data.make(seeds[0]), []
     if tuned is not None and arm.is_asked_for_l0:
@@ -102,7 +102,10 @@ def figures(sae: BaseSAE, problem: Problem) -> Scores:
     if problem.activations is not None:
         lost = loss_recovered(problem.activations, sae, list(problem.texts))
         scores["CE recovered"], scores["CE increase"] = lost.recovered, lost.ce_increase
-    if "transform_method" in type(sae).__dataclass_fields__:
+    # Matched exact codes have another penalty than the one that the encoder was trained for.
+    params = sae.get_params()
+    is_matched = params.get("transform_method") == "exact" and params["target_l0"] is not None
+    if "transform_method" in params and not is_matched:
         rows = X[np.random.default_rng(0).permutation(len(X))[:GAP_ROWS]]
         scores["gap"] = amortization_gap(sae, rows).median
     return scores

@@ -53,11 +53,13 @@ def debias(rows: Tensor, atoms: Tensor, columns: Tensor, values: Tensor) -> Tens
 
 @torch.no_grad()
 def threshold(problem: Coding, columns: Tensor, values: Tensor) -> Tensor:
-    r"""Debias codes, drop the small ones, and debias what is left.
+    r"""Debias codes, drop small ones, and debias what is left, until none is small.
 
-    Small is what the penalty would take off: :math:`\alpha_j / \lVert d_j \rVert^2`. On orthogonal
-    atoms no code that the penalty leaves is less. Where atoms are alike, components come in for
-    what the penalty has taken off others, and least squares finds them small.
+    Small is what the penalty takes off a code whose atom is alone:
+    :math:`\alpha_j / \lVert d_j \rVert^2`. On orthogonal atoms no code that the penalty leaves is
+    less. Where atoms are alike, components come in for what the penalty has taken off others, and
+    least squares finds them small. Of the small codes of a row the lesser half is dropped at a
+    time: of atoms that share what is there, one gets it all.
 
     Parameters
     ----------
@@ -69,17 +71,27 @@ def threshold(problem: Coding, columns: Tensor, values: Tensor) -> Tensor:
     Returns
     -------
     values : Tensor of shape (n_rows, n_slots)
-        Codes in the same slots. What is fitted last may be smaller again.
+        Codes in the same slots.
 
     References
     ----------
-    Meinshausen and Yu (2009). Lasso-type recovery of sparse representations for high-dimensional
-    data. Annals of Statistics 37. Section 3, hard thresholding of the lasso; here of least squares.
+    van de Geer, Buehlmann and Zhou (2011). The adaptive and the thresholded lasso for potentially
+    misspecified models. Electronic Journal of Statistics 5, 688-749. The idea; the size from which
+    on a code is kept is ours.
     """
+    least = (problem.alpha / problem.atoms.square().sum(1))[columns]
     values = debias(problem.x, problem.atoms, columns, values)
-    least = problem.alpha / problem.atoms.square().sum(1).clamp(min=torch.finfo(values.dtype).tiny)
-    kept = torch.where(values >= least[columns], values, 0)
-    return debias(problem.x, problem.atoms, columns, kept)
+    rows = torch.arange(len(values), device=values.device)
+    while len(rows):
+        now = values[rows]
+        is_small = (now > 0) & (now < least[rows])
+        n_small = is_small.sum(1, keepdim=True)
+        order = torch.where(is_small, now, torch.inf).argsort(dim=1).argsort(dim=1)
+        kept = torch.where(order < (n_small + 1) // 2, 0, now)
+        changed = n_small[:, 0] > 0
+        rows = rows[changed]
+        values[rows] = debias(problem.x[rows], problem.atoms, columns[rows], kept[changed])
+    return values
 
 
 def _debias(targets: Tensor, atoms: Tensor, values: Tensor) -> Tensor:

@@ -113,8 +113,8 @@ class ExactCodingSAE(PenalisedSAE):
         NotFittedError
             If there is no dictionary yet.
         ValueError
-            If the estimator was trained without a `target_l0`, if codes are those of components
-            that the encoder chooses, which no strength makes more, or if `X` does not fit the
+            If the estimator was trained without a `target_l0`, if codes are among those that the
+            encoder chooses, which no strength makes more, or if `X` does not fit the
             fitted data.
 
         Warns
@@ -138,7 +138,7 @@ class ExactCodingSAE(PenalisedSAE):
             raise ValueError("match_l0 needs a fit with target_l0; it was None.")
         if not self._has_penalised_codes():
             raise ValueError(
-                "match_l0 needs codes that depend on lambda_1: transform_method='exact' or "
+                "match_l0 needs codes that lambda_1 can make more: transform_method='exact' or "
                 f"refine_steps >= 2; got {self.transform_method!r} and {self.refine_steps}."
             )
         dtype = self.net_.module_.decoder.bias.dtype

@@ -1,5 +1,6 @@
 """Training as `fit` and `partial_fit` run it."""
 
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -253,13 +254,29 @@ def report_failure(estimator: "BaseSAE", name: str = "") -> None:
     report_target(estimator, name)
 
 
+def _nearest_ratio(estimator: "BaseSAE", target: float) -> float:
+    """L0 as a share of its target: of solved codes, or as training ended.
+
+    The controller's own figure may be that of a batch of few rows, and that of the log's last row
+    the mean of a long interval: one of them has to be near.
+    """
+    control = estimator.net_.criterion_.control
+    logged: float = estimator.history_["l0"][-1] / target
+    if control is None:
+        return logged
+    own: float = control.ratio()
+    if control.solved_ratio is not None:
+        return own
+    return min(logged, own, key=lambda ratio: abs(math.log(max(ratio, 1e-9))))
+
+
 def report_target(estimator: "BaseSAE", name: str = "") -> None:
     """Warn if codes are far more or fewer than `target_l0`."""
     target = estimator._trained_with.get("target_l0")
     if target is None:
         return
     control = estimator.net_.criterion_.control
-    ratio = estimator.history_["l0"][-1] / target if control is None else control.ratio()
+    ratio = _nearest_ratio(estimator, target)
     if 1 / MISSED < ratio < MISSED:
         return
     missed = f"{name}target_l0={target} was missed: {ratio * target:.3g}"

@@ -18,8 +18,8 @@ MATCHED_ROWS = 4_096
 """Most training rows that are counted: their mean is known to a hundredth."""
 
 FEW_ROWS = 256
-"""Rows that are counted first: from a strength far too small, solving for dense codes takes long,
-while the mean of few rows is known to some hundredths."""
+"""Rows, up to twice as many, that are counted first: from a strength far too small, solving for
+dense codes takes long, while the mean of few rows is known to some hundredths."""
 
 CLOSE = math.log(1.01)
 """Error of the logarithm of L0 that is no longer mended."""
@@ -55,7 +55,7 @@ def match_l0(estimator: "ExactCodingSAE", rows: Tensor) -> None:
     rows : Tensor of shape (n_rows, n_features)
         In the units of the input.
     """
-    if len(rows) > FEW_ROWS:
+    if len(rows) >= 2 * FEW_ROWS:
         _match(estimator, rows[:: len(rows) // FEW_ROWS])
     _match(estimator, rows)
 

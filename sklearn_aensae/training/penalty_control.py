@@ -41,14 +41,15 @@ class L0Control(nn.Module):
         \log \lambda_{t+1} = \log \lambda_t
         + \frac{g_t}{s_t} (e_t - e_{t-1}) + \frac{e_t}{\max(0.05\, s_t T, 15)}
 
-    with :math:`s_t` the learning rate as a share of its base, once things have settled: while it
-    falls, L0 drifts upwards and answers the strength ever more slowly, so that this has to change
-    by as much more, and L0 is averaged over as many more steps. Before, :math:`s_t` is 1, and an
-    error is that of one batch: averages come late. The gain :math:`g_t` is large at first, so that
-    a fall of L0 stops a strength far too large before components have died of it. Later on it is
-    small: where codes hardly rise above noise, L0 changes by several times as much as the strength,
-    some ten steps after it, and a larger gain makes both oscillate. While the penalty warms up,
-    errors above 0 are not summed: codes are dense then whatever the strength.
+    with :math:`s_t` the learning rate as a share of its base, at least 0.1, once things have
+    settled: while it falls, L0 drifts upwards and answers the strength ever more slowly, so
+    that this has to change by as much more, and L0 is averaged over as many more steps. Before,
+    :math:`s_t` is 1, and an error is that of one batch: an average would add to the delay. The
+    gain :math:`g_t` is large at first, so that a fall of L0 stops a strength far too large
+    before components have died of it. Later on it is small: where codes hardly rise above
+    noise, L0 changes by several times as much as the strength, some ten steps after it, and a
+    larger gain makes both oscillate. While the penalty warms up, errors above 0 are not summed:
+    codes are dense then whatever the strength.
 
     The constants of this file were chosen by trials on synthetic data and on activations of the
     bundled model, 600 to 4,000 steps long. State is kept in buffers; nothing is read from the

@@ -103,6 +103,20 @@ def dense(columns, values, n_components):
     return codes.numpy()
 
 
+def plain_threshold(row, atoms, alpha, mask):
+    """The rule for one row, in plain Python."""
+    least, mask = alpha / (atoms**2).sum(1), mask.copy()
+    while True:
+        code = np.zeros(len(atoms))
+        if mask.any():
+            code[mask] = nnls(atoms[mask].T, row)[0]
+        small = np.flatnonzero((code > 0) & (code < least))
+        if not len(small):
+            return code
+        mask = code > 0
+        mask[small[code[small].argsort()][: (len(small) + 1) // 2]] = False
+
+
 def test_small_codes_are_dropped_and_the_rest_fitted_again():
     rows, atoms, _ = make(12, 0.1)
     # Atoms of any norm, a penalty for each.
@@ -111,14 +125,27 @@ def test_small_codes_are_dropped_and_the_rest_fitted_again():
     problem, columns, values = lasso(rows, atoms, alpha)
     found = dense(columns, threshold(problem, columns, values), 40)
     plain = dense(columns, debias(problem.x, problem.atoms, columns, values), 40)
-    kept = plain >= alpha / (atoms**2).sum(1)
-    assert 0.05 < (plain[plain > 0] < (alpha / (atoms**2).sum(1))[plain.nonzero()[1]]).mean() < 0.6
-    assert not found[~kept].any()
-    for row, code, mask in zip(rows, found, kept, strict=True):
-        if mask.any():
-            best, error = nnls(atoms[mask].T, row)
-            assert np.linalg.norm(row - code @ atoms) <= error + 1e-8
-            np.testing.assert_allclose(code[mask], best, atol=1e-8)
+    support = dense(columns, values, 40) > 0
+    expected = [
+        plain_threshold(*one, mask) for *one, mask in zip(
+            rows, [atoms] * 50, [alpha] * 50, support, strict=True
+        )
+    ]  # fmt: skip
+    np.testing.assert_allclose(found, expected, atol=1e-8)
+    assert not ((found > 0) & (found < alpha / (atoms**2).sum(1) - 1e-9)).any()
+    assert 0.5 < (found > 0).sum() / (plain > 0).sum() < 0.95
+
+
+@pytest.mark.parametrize("cosine", [1.0, 0.98])
+def test_of_atoms_that_share_what_is_there_one_gets_it_all(cosine):
+    atoms = np.array([[1.0, 0.0], [cosine, np.sqrt(1 - cosine**2)]])
+    rows = 1.5 * atoms.mean(0, keepdims=True)
+    problem, columns, values = lasso(rows, atoms, 1.0)
+    columns, values = torch.tensor([[0, 1]]), torch.tensor([[0.25, 0.25]]).double()
+    assert (debias(problem.x, problem.atoms, columns, values) < 1).all()
+    found = dense(columns, threshold(problem, columns, values), 2)
+    assert (found > 0).sum() == 1
+    assert found.max() == pytest.approx(1.5 * (1 + cosine) / 2)
 
 
 def test_on_orthogonal_atoms_nothing_is_small():
@@ -131,18 +158,21 @@ def test_on_orthogonal_atoms_nothing_is_small():
     torch.testing.assert_close(threshold(problem, columns, values), plain, rtol=0, atol=1e-12)
 
 
-def test_an_atom_of_norm_0_is_never_kept():
+def test_an_atom_of_norm_0_makes_no_nan():
     rows, atoms, support = make(12, 0.1)
     atoms[3], support[:, 3] = 0, True
     columns, values = slots(support, torch.float64)
-    problem = Coding(torch.tensor(rows), torch.tensor(atoms), torch.full((40,), 0.2).double(), 0.0)
-    found = dense(columns, threshold(problem, columns, values), 40)
-    assert np.isfinite(found).all()
-    assert not found[:, 3].any()
+    for alpha in (0.0, 0.2):  # 0 / 0, and infinite
+        strengths = torch.full((40,), alpha).double()
+        problem = Coding(torch.tensor(rows), torch.tensor(atoms), strengths, 0.0)
+        found = threshold(problem, columns, values)
+        assert torch.isfinite(found).all()
+        if not alpha:
+            torch.testing.assert_close(found, debias(problem.x, problem.atoms, columns, values))
 
 
-def test_noise_lets_more_of_the_true_components_through():
-    """At as many codes per row, the support of the lasso has more that is wrong."""
+def test_at_one_l0_more_of_what_is_found_is_true():
+    """The support of the lasso has more that is wrong."""
     rng = np.random.default_rng(0)
     atoms = rng.normal(size=(96, 32))
     atoms /= np.linalg.norm(atoms, axis=1, keepdims=True)

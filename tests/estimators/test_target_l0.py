@@ -147,11 +147,11 @@ def test_exact_codes_have_the_strength_of_the_end():
     np.testing.assert_array_equal(sae._strengths(), np.full(24, sae.lambda_1_))
 
 
-@pytest.mark.parametrize("refits", [0, 2])
+@pytest.mark.parametrize(("refits", "debias"), [(0, False), (1, True), (1, "thresholded")])
 @pytest.mark.parametrize("cls", EXACT)
-def test_codes_that_are_solved_for_meet_the_target(cls, refits, rows):
+def test_codes_that_are_solved_for_meet_the_target(cls, refits, debias, rows):
     params = {"max_steps": 300, "batch_size": 128, "learning_rate": 4e-3, "random_state": 0}
-    params |= {"decoder_refits": refits, "debias": refits > 0, "transform_method": "exact"}
+    params |= {"decoder_refits": refits, "debias": debias, "transform_method": "exact"}
     sae = cls(128, target_l0=12, **params).fit(rows[0][:8_000])
     found = (sae.transform(rows[1]) > 0).sum(1).mean()
     print(f"{cls.__name__}: L0 {found:.2f} for 12, lambda_1_ {sae.lambda_1_:.4f}")
@@ -194,7 +194,7 @@ def test_what_cannot_be_matched_is_refused():
         quick(L1SAE, transform_method="exact").fit(X).match_l0(X)
     sae = quick(L1SAE, target_l0=3, refine_steps=1, debias=True).fit(X)
     with pytest.raises(
-        ValueError, match=r"depend on lambda_1: .* refine_steps >= 2; got 'encoder' and 1\."
+        ValueError, match=r"lambda_1 can make more: .* refine_steps >= 2; got 'encoder' and 1\."
     ):
         sae.match_l0(X)
     sae.set_params(transform_method="exact", refine_steps=0)
@@ -257,6 +257,27 @@ def test_far_from_the_target_few_rows_are_solved(lambda_1, rows, monkeypatch):
     assert few[0] > 1
     assert max(all_rows) < 0.2
     assert all_rows[-1] < _matching.CLOSE
+
+
+@pytest.mark.parametrize("n_rows", [200, 400, 600])
+def test_what_cannot_be_halved_is_solved_once(n_rows, rows, monkeypatch):
+    trials, count = [], _matching._try
+    monkeypatch.setattr(_matching, "_try", lambda *args: (trials.append(args[1]), count(*args))[1])
+    params = {"max_steps": 20, "batch_size": 128, "random_state": 0, "transform_method": "exact"}
+    L1SAE(64, target_l0=8, **params).fit(rows[0][:n_rows])
+    sizes = [len(one) for one in trials]
+    assert sizes.count(n_rows) <= _matching.MOST_TRIALS
+    assert {*sizes} == ({n_rows} if n_rows < 2 * _matching.FEW_ROWS else {300, n_rows})
+
+
+def test_a_last_batch_of_one_row_is_no_miss(rows, recwarn):
+    """Without a decay, the controller's own error is that of the last batch."""
+    params = {"max_epochs": 40, "batch_size": 128, "lr_decay": 0, "learning_rate": 4e-3}
+    for seed in range(3):
+        sae = L1SAE(64, target_l0=8, random_state=seed, **params).fit(rows[0][:1_793])
+        ratio = sae.net_.criterion_.control.ratio()
+        print(f"last row {8 * ratio:.2f}, log {sae.history_['l0'][-1]:.2f}")
+    assert not [w for w in recwarn if "was missed" in str(w.message)]
 
 
 def test_training_that_goes_on_has_its_own_strength(rows):
