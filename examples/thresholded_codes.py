@@ -29,6 +29,7 @@ from sklearn_aensae.metrics import explained_variance, l0
 Array = NDArray[np.floating[Any]]
 WAYS = {"debiased": True, "thresholded": "thresholded"}
 LANGUAGE = "language model"
+LAST_BLOCK = 3
 
 
 @dataclass(frozen=True)
@@ -61,7 +62,7 @@ def rows(case: Case | None, seed: int, setting: Setting) -> tuple[Array, Array, 
     """Rows to train on, others with their truth, and the number of components."""
     if case is None:
         budget = Budget(0, 8_000, setting.n_chars, 10, steps=setting.steps, batch_size=256)
-        problem = language_model(budget, 3)
+        problem = language_model(budget, LAST_BLOCK)
         test = problem.test[: setting.n_held_out]
         return problem.train, test, None, 8 * problem.train.shape[1]
     stream = case.stream(seed)
@@ -100,9 +101,8 @@ def table(runs: list[Run]) -> str:
         for way in WAYS:
             group = [run["figures"][way] for run in own]
             cells = [spread(group, k, n) if k in group[0] else "-" for k, n in digits.items()]
-            lines.append(
-                [name.split(f", {own[0]['target']}")[0], str(own[0]["target"]), way, *cells]
-            )
+            target = str(own[0]["target"])
+            lines.append([name.removesuffix(f", {target}"), target, way, *cells])
     return markdown(lines)
 
 
