@@ -19,7 +19,7 @@ import torch
 from numpy.typing import NDArray
 
 from examples.spiked.cases import SIZES, Case, held_out, training_rows
-from examples.studies.page import fill, markdown, provenance, seeds
+from examples.studies.page import markdown, provenance, publish, seeds
 from examples.studies.record import Record, Run, describe
 from examples.which_sae.problems import Budget, language_model
 from sklearn_aensae import AdaptiveElasticNetSAE
@@ -167,10 +167,7 @@ def main() -> int:
             record.content, lambda runs, session: f"{len(runs)} runs, seeds {seeds(runs)}"
         ),
     }
-    for text in tables.values():
-        print(f"\n{text}")
-    if args.page is not None:
-        fill(args.page, tables)
+    publish(tables, args.page)
     return 0
 
 

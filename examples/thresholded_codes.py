@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from examples.reproduce_paper.figures import figures
 from examples.spiked.cases import SIZES, Case, Truth, held_out, training_rows
-from examples.studies.page import fill, markdown, provenance, report, seeds, spread
+from examples.studies.page import markdown, provenance, publish, report, seeds, spread
 from examples.studies.record import Record, Run, describe
 from examples.which_sae.problems import Budget, language_model
 from sklearn_aensae import AdaptiveElasticNetSAE
@@ -140,10 +140,7 @@ def main() -> int:
             record.content, lambda runs, session: f"{len(runs)} runs, seeds {seeds(runs)}"
         ),
     }
-    for text in tables.values():
-        print(f"\n{text}")
-    if args.page is not None:
-        fill(args.page, tables)
+    publish(tables, args.page)
     return 0
 
 

@@ -28,7 +28,7 @@ from examples.fair_comparison.page import provenance, tables
 from examples.fair_comparison.problems import DATA, LM_BUDGET, SPIKED_BUDGET, TUNED_AT, Data
 from examples.fair_comparison.quick import check_direction
 from examples.fair_comparison.study import compare
-from examples.studies.page import fill, report
+from examples.studies.page import publish, report
 from examples.studies.record import Record, describe
 from examples.which_sae.study import SEEDS
 
@@ -57,10 +57,7 @@ def main() -> int:
     runs = [run for run in record.runs if run["not default"] == ARMS[run["estimator"]].extra]
     found = {"front": front(runs, groups), **tables(runs, groups)}
     found["provenance"] = provenance(record.content)
-    for name, text in found.items():
-        print(f"\n{name}\n\n{text}")
-    if args.page is not None:
-        fill(args.page, found)
+    publish(found, args.page)
     return 0
 
 

@@ -27,7 +27,7 @@ from examples.reproduce_paper.one_by_one import run_one_by_one
 from examples.reproduce_paper.page import comparison_table, provenance, truth_table
 from examples.reproduce_paper.published import ROWS
 from examples.reproduce_paper.quick import STEPS, check_direction
-from examples.studies.page import fill, report
+from examples.studies.page import publish, report
 from examples.studies.record import Record, describe
 
 
@@ -51,10 +51,7 @@ def main() -> int:
         "truth": truth_table(found),
         "provenance": provenance(sweep.content),
     }
-    for text in tables.values():
-        print(f"\n{text}")
-    if args.page is not None:
-        fill(args.page, tables)
+    publish(tables, args.page)
     return 0
 
 

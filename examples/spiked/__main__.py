@@ -19,7 +19,7 @@ from examples.spiked.cases import Case
 from examples.spiked.page import oracle, provenance, results, verdict
 from examples.spiked.quick import check_direction
 from examples.spiked.study import SETTINGS, run
-from examples.studies.page import fill, report
+from examples.studies.page import publish, report
 from examples.studies.record import Record, describe
 
 
@@ -45,10 +45,7 @@ def main() -> int:
     }
     if args.recipe != "SPIKED":
         tables = {f"{args.recipe} {name}": text for name, text in tables.items()}
-    for text in tables.values():
-        print(f"\n{text}")
-    if args.page is not None:
-        fill(args.page, tables)
+    publish(tables, args.page)
     return 0
 
 

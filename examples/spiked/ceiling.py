@@ -21,7 +21,7 @@ from scipy import sparse
 from tqdm import tqdm
 
 from examples.spiked.cases import Case, held_out
-from examples.studies.page import fill, markdown, provenance, seeds, spread
+from examples.studies.page import markdown, provenance, publish, seeds, spread
 from examples.studies.record import Record, describe
 from sklearn_aensae.coding import Coding, debias, solve
 from sklearn_aensae.metrics import l0, support_recovery
@@ -119,10 +119,7 @@ def main() -> int:
             record.content, lambda runs, _: f"{len(runs)} cases, seeds {seeds(runs)}"
         ),
     }
-    for text in found.values():
-        print(f"\n{text}")
-    if args.page is not None:
-        fill(args.page, found)
+    publish(found, args.page)
     return 0
 
 

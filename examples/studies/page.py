@@ -71,6 +71,14 @@ def fill(page: Path, tables: dict[str, str]) -> None:
     page.write_text(text)
 
 
+def publish(tables: dict[str, str], page: Path | None) -> None:
+    """Print tables under their names, and `fill` the page if there is one."""
+    for name, text in tables.items():
+        print(f"\n{name}\n\n{text}")
+    if page is not None:
+        fill(page, tables)
+
+
 def report(found: list[tuple[str, bool]]) -> int:
     """Print what should hold and whether it does; return 1 if something does not."""
     for statement, holds in found:

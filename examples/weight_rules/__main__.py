@@ -17,7 +17,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 from joblib import Parallel, delayed
 from tqdm import tqdm
 
-from examples.studies.page import fill
+from examples.studies.page import publish
 from examples.studies.record import Record, describe
 from examples.weight_rules.page import provenance, ranking, table
 from examples.weight_rules.problems import PROBLEMS
@@ -39,10 +39,7 @@ def main() -> None:
     for name in PROBLEMS:
         runs = [run for run in record.runs if run["problem"] == name]
         tables[name] = table(runs) if runs else "Not run yet."
-    for name, text in tables.items():
-        print(f"\n{name}\n\n{text}")
-    if args.page is not None:
-        fill(args.page, tables)
+    publish(tables, args.page)
 
 
 def run_missing(name: str, record: Record, setting: Setting, jobs: int) -> None:

@@ -23,7 +23,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 from joblib import Parallel, delayed
 from tqdm import tqdm
 
-from examples.studies.page import fill
+from examples.studies.page import publish
 from examples.which_sae.page import table
 from examples.which_sae.problems import FULL, PROBLEMS, QUICK
 from examples.which_sae.study import study
@@ -37,11 +37,7 @@ def main() -> None:
     for name in PROBLEMS:
         run(name, args)
     tables = {name: table(results(name, args.output)) for name in PROBLEMS}
-    for name, text in tables.items():
-        print(f"\n{name}\n\n{text}")
-    print(f"\n{provenance()}")
-    if args.page is not None:
-        fill(args.page, {**tables, "provenance": provenance()})
+    publish({**tables, "provenance": provenance()}, args.page)
 
 
 def parse_args() -> argparse.Namespace:
