@@ -173,6 +173,6 @@ SPIKED_NOISY: Recipe = MappingProxyType(
         "learning_rate": 2e-3,
         "transform_method": "exact",
         "debias": "thresholded",
-        "decoder_refits": 12,
+        "decoder_refits": 24,
     }
 )
