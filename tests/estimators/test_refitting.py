@@ -1,5 +1,7 @@
 """A decoder fitted anew to the codes that there are."""
 
+import copy
+import functools
 import pickle
 
 import numpy as np
@@ -37,6 +39,11 @@ each_in_all_units = pytest.mark.parametrize(
 )
 
 
+@functools.cache
+def trained(cls, scaling):
+    return quick(cls, input_scaling=scaling, **EXACT).fit(X)
+
+
 def square_error(sae, rows=X):
     return ((rows - sae.reconstruct(rows)) ** 2).sum()
 
@@ -52,7 +59,7 @@ def design(sae, codes):
 
 @each_in_all_units
 def test_codes_grow_and_reconstructions_are_those_of_ridge_regression(cls, scaling):
-    sae = quick(cls, input_scaling=scaling, **EXACT).fit(X)
+    sae = copy.deepcopy(trained(cls, scaling))
     codes, before = sae.transform(X), square_error(sae)
     rows, left = design(sae, codes), X - sae.reconstruct(X)
     old = np.vstack([sae.components_, sae.decoder_bias_])
@@ -71,7 +78,7 @@ def test_codes_grow_and_reconstructions_are_those_of_ridge_regression(cls, scali
 
 @each_in_all_units
 def test_attributes_still_say_it_all(cls, scaling):
-    sae = quick(cls, input_scaling=scaling, **EXACT).fit(X).refit_decoder(X)
+    sae = copy.deepcopy(trained(cls, scaling)).refit_decoder(X)
     codes = sae.transform(X)
     np.testing.assert_allclose(np.linalg.norm(sae.components_, axis=1), 1, rtol=1e-12)
     sparse = sae.set_params(sparse_output=True).transform(X)
@@ -102,7 +109,7 @@ def test_what_it_did_is_kept(cls, tmp_path):
 
 @each
 def test_a_second_time_changes_nothing_without_a_ridge(cls):
-    sae = quick(cls, **EXACT).fit(X).refit_decoder(X, ridge=0)
+    sae = copy.deepcopy(trained(cls, "mean_norm")).refit_decoder(X, ridge=0)
     codes, made = sae.transform(X), sae.reconstruct(X)
     sae.refit_decoder(X, ridge=0)
     np.testing.assert_allclose(sae.transform(X), codes, rtol=1e-6, atol=1e-8)

@@ -18,13 +18,21 @@ def test_the_direction():
     assert all(holds for _, holds in found), found
 
 
+def fewer_rows(case, seed, setting, rows=script.rows):
+    """The language model's in a moment."""
+    train, test, truth, n_components = rows(case, seed, setting)
+    return (train, test, truth, n_components) if case else (train[:700], test[:200], None, 96)
+
+
 def test_runs_are_kept_and_become_a_table(tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(script, "Setting", lambda: replace(script.TINY, steps=60))
+    few = replace(script.TINY, n_rows=1_000, n_held_out=300, steps=60)
+    monkeypatch.setattr(script, "Setting", lambda: few)
     everything = script.problems(script.TINY)
     some = ["rho 0.9, tiny", "language model, 8"]
     assert set(some) < everything.keys()
     assert [everything[name][1] for name in some] == [3, 8]
     monkeypatch.setattr(script, "problems", lambda setting: {k: everything[k] for k in some})
+    monkeypatch.setattr(script, "rows", fewer_rows)
     output = tmp_path / "runs.json"
     monkeypatch.setattr(sys, "argv", ["x", "--seeds", "0", "--output", str(output)])
     assert script.main() == 0
