@@ -93,7 +93,8 @@ target_l0 : float or None, default=None
     `transform_method="exact"`, or two `refine_steps` and more, `fit` ends by finding one at which
     they are as many on up to 4,096 training rows. `partial_fit` does not: after it, they have the
     strength of training, until `match_l0` is called. (`debias` and a single step of refinement
-    only take codes away from the encoder's: L0 ends below the target, with "thresholded" far.)
+    only take codes away from the encoder's: L0 ends below the target. As `debias="thresholded"`
+    takes most of them, it is refused there.)
 """,
     "{penalised_attributes}": """
 lambda_1_ : float

@@ -203,8 +203,19 @@ class ExactCodingSAE(PenalisedSAE):
                 "codes are refined to the end."
             )
 
+    def _check_thresholding(self) -> None:
+        """Refuse a number of codes most of which would be dropped."""
+        if self.debias != "thresholded" or self.target_l0 is None or self._has_penalised_codes():
+            return
+        raise ValueError(
+            f"target_l0={self.target_l0} is met by codes of the encoder, of which "
+            "debias='thresholded' drops most: use it with transform_method='exact' or "
+            f"refine_steps >= 2; got {self.transform_method!r} and {self.refine_steps}."
+        )
+
     def _check_source(self, source: Source) -> None:
         self._check_refinement()
+        self._check_thresholding()
         if source.n_samples is not None:
             return
         if self.decoder_refits:

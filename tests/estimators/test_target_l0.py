@@ -361,6 +361,17 @@ def test_bad_targets_are_refused(cls, params, message):
         quick(cls, **params).fit(X)
 
 
+@pytest.mark.parametrize("steps", [0, 1])
+def test_thresholded_codes_of_the_encoder_would_miss(steps):
+    sae = quick(L1SAE, target_l0=3, debias="thresholded", refine_steps=steps)
+    message = f"target_l0=3 is met by codes of the encoder, .* got 'encoder' and {steps}"
+    with pytest.raises(ValueError, match=message):
+        sae.fit(X)
+    assert quick(L1SAE, debias="thresholded", refine_steps=steps).fit(X).transform(X).any()
+    sae.set_params(refine_steps=2, max_epochs=20, dtype="float64").fit(X)
+    assert (sae.transform(X) > 0).sum(1).mean() == pytest.approx(3, rel=0.05)
+
+
 def test_double_precision():
     sae = quick(L1SAE, target_l0=3, dtype="float64").fit(X)
     assert sae.net_.criterion_.control.log_factor.dtype == torch.float64
