@@ -67,10 +67,10 @@ def supports(
     problem = Coding(x, atoms, x.new_full((len(atoms),), alpha), 0.0)
     empty = torch.zeros(len(x), 1, dtype=torch.int64), x.new_zeros(len(x), 1)
     columns, values, _ = solve(problem, *empty, tol=1e-4)
-    values = debias(x, atoms, columns, values)
+    values = debias(problem, columns, values)
     for size in SIZES:
         if size:
-            values = debias(x, atoms, columns, values.where(values >= size, 0))
+            values = debias(problem, columns, values.where(values >= size, 0))
         codes = x.new_zeros(len(x), len(atoms)).scatter_add_(1, columns, values)
         yield size, sparse.csr_array(codes.numpy())
 

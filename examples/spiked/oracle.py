@@ -46,6 +46,6 @@ def oracle_codes(sae: AdaptiveElasticNetSAE, X: Array, dictionary: Array) -> Arr
     if sae.debias == "thresholded":
         values = threshold(problem, columns, values)
     elif sae.debias:
-        values = debias(problem.x, problem.atoms, columns, values)
+        values = debias(problem, columns, values)
     codes = rows.new_zeros(len(rows), len(atoms)).scatter_add_(1, columns, values)
     return codes.numpy() / norms.T

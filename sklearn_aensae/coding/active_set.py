@@ -172,8 +172,9 @@ def drop_negative(gram: Tensor, wanted: Tensor, members: Tensor) -> Tensor:
     free, values = members.clone(), torch.zeros_like(wanted)
     rows = torch.arange(len(values), device=values.device)
     while len(rows):
-        values[rows] = goal = _solve_free(gram[rows], wanted[rows], free[rows])
-        blocked = free[rows] & (goal <= 0)
+        now = some(free, rows)
+        values[rows] = goal = _solve_free(some(gram, rows), some(wanted, rows), now)
+        blocked = now & (goal <= 0)
         rows = rows[blocked.any(1)]
         free &= values > 0
     return values
@@ -188,8 +189,8 @@ def solve_on(gram: Tensor, wanted: Tensor, values: Tensor, members: Tensor) -> T
     values, members = torch.where(members, values, 0), members.clone()
     rows = torch.arange(len(values), device=values.device)
     while len(rows):
-        now, free = values[rows], members[rows]
-        goal = _solve_free(gram[rows], wanted[rows], free)
+        now, free = some(values, rows), some(members, rows)
+        goal = _solve_free(some(gram, rows), some(wanted, rows), free)
         blocked = free & (goal <= 0)
         # The share of the way at which the first code reaches 0.
         share = torch.where(blocked, now / (now - goal).clamp(min=1e-30), torch.inf)
@@ -200,6 +201,11 @@ def solve_on(gram: Tensor, wanted: Tensor, values: Tensor, members: Tensor) -> T
         members[rows] = free & ~leaves
         rows = rows[blocked.any(1)]
     return values
+
+
+def some(tensor: Tensor, rows: Tensor) -> Tensor:
+    """Return these rows of what has one entry per row: in their order, and all without a copy."""
+    return tensor if len(rows) == len(tensor) else tensor[rows]
 
 
 def _solve_free(gram: Tensor, wanted: Tensor, free: Tensor) -> Tensor:

@@ -1,9 +1,11 @@
 """Codes of given components that reconstruct rows best: non-negative least squares."""
 
+from collections.abc import Iterator
+
 import torch
 from torch import Tensor
 
-from sklearn_aensae.coding.active_set import WORK, drop_negative, solve_on
+from sklearn_aensae.coding.active_set import WORK, drop_negative, solve_on, some
 from sklearn_aensae.coding.problem import Coding
 
 __all__ = ["debias", "threshold"]
@@ -13,15 +15,13 @@ ROUNDING = 1_000
 
 
 @torch.no_grad()
-def debias(rows: Tensor, atoms: Tensor, columns: Tensor, values: Tensor) -> Tensor:
+def debias(problem: Coding, columns: Tensor, values: Tensor) -> Tensor:
     """Solve non-negative least squares on the components that are active in each row.
 
     Parameters
     ----------
-    rows : Tensor of shape (n_rows, n_features)
-        What is to be reconstructed.
-    atoms : Tensor of shape (n_components, n_features)
-        Dictionary.
+    problem : Coding
+        Rows and atoms; penalties have no part in it.
     columns, values : Tensors of shape (n_rows, n_slots)
         Codes whose components are taken; a slot of value 0 is empty.
 
@@ -34,20 +34,9 @@ def debias(rows: Tensor, atoms: Tensor, columns: Tensor, values: Tensor) -> Tens
     ----------
     Lawson and Hanson (1974). Solving least squares problems, chapter 23.
     """
-    counts, result = (values > 0).sum(1), torch.zeros_like(values)
-    # Rows with as many codes go together: systems have the size of the largest in their block.
-    order = counts.argsort(descending=True)
-    start = 0
-    while start < len(order):
-        n_slots = max(1, int(counts[order[start]]))
-        work = n_slots * max(n_slots, atoms.shape[1])
-        block = order[start : start + max(1, WORK // work)]
-        start += len(block)
-        own = values[block]
-        slots = (own > 0).byte().argsort(dim=1, descending=True, stable=True)[:, :n_slots]
-        members = atoms[columns[block].gather(1, slots)]
-        found = _debias(rows[block], members, own.gather(1, slots))
-        result[block] = torch.zeros_like(own).scatter_(1, slots, found)
+    result = torch.zeros_like(values)
+    for rows, slots, system, allowed in _blocks(problem, columns, values):
+        _write(result, rows, slots, _fit(*system, allowed))
     return result
 
 
@@ -79,38 +68,88 @@ def threshold(problem: Coding, columns: Tensor, values: Tensor) -> Tensor:
     misspecified models. Electronic Journal of Statistics 5, 688-749. The idea; the size from which
     on a code is kept is ours.
     """
-    least = (problem.alpha / problem.atoms.square().sum(1))[columns]
-    values = debias(problem.x, problem.atoms, columns, values)
-    rows = torch.arange(len(values), device=values.device)
+    least = problem.alpha / problem.atoms.square().sum(1)
+    result = torch.zeros_like(values)
+    for rows, slots, system, allowed in _blocks(problem, columns, values):
+        _drop_small(result, rows, slots, system, allowed, least[columns[rows].gather(1, slots)])
+    return result
+
+
+System = tuple[Tensor, Tensor]
+"""Matrix and right-hand side of the slots of each row."""
+
+
+def _blocks(
+    problem: Coding, columns: Tensor, values: Tensor
+) -> Iterator[tuple[Tensor, Tensor, System, Tensor]]:
+    """Yield some rows, the slots they use, their systems, and which of these slots are no filling.
+
+    Rows with as many codes go together: systems have the size of the largest in their block.
+    """
+    counts = (values > 0).sum(1)
+    order = counts.argsort(descending=True)
+    start = 0
+    while start < len(order):
+        n_slots = max(1, int(counts[order[start]]))
+        rows = order[start : start + max(1, WORK // problem.work(n_slots))]
+        start += len(rows)
+        slots, allowed = _first(values[rows] > 0, n_slots)
+        system = problem.rows(rows).least_squares(columns[rows].gather(1, slots))
+        yield rows, slots, system, allowed
+
+
+def _first(members: Tensor, n_slots: int) -> tuple[Tensor, Tensor]:
+    """Return the slots of the members, filled up to a number by others, and which are members."""
+    slots = members.byte().argsort(dim=1, descending=True, stable=True)[:, :n_slots]
+    return slots, members.gather(1, slots)
+
+
+def _write(result: Tensor, rows: Tensor, slots: Tensor, values: Tensor) -> None:
+    """Set the codes of rows: these in their slots, and 0 in all others."""
+    result[rows] = values.new_zeros(len(rows), result.shape[1]).scatter_(1, slots, values)
+
+
+def _drop_small(
+    result: Tensor, rows: Tensor, slots: Tensor, system: System, allowed: Tensor, least: Tensor
+) -> None:
+    """Threshold the rows of one block."""
     while len(rows):
-        now = values[rows]
-        is_small = (now > 0) & (now < least[rows])
+        values = _fit(*system, allowed)
+        _write(result, rows, slots, values)
+        is_small = (values > 0) & (values < least)
         n_small = is_small.sum(1, keepdim=True)
-        order = torch.where(is_small, now, torch.inf).argsort(dim=1).argsort(dim=1)
-        kept = torch.where(order < (n_small + 1) // 2, 0, now)
-        changed = n_small[:, 0] > 0
-        rows = rows[changed]
-        values[rows] = debias(problem.x[rows], problem.atoms, columns[rows], kept[changed])
-    return values
+        rank = torch.where(is_small, values, torch.inf).argsort(dim=1).argsort(dim=1)
+        kept = (values > 0) & (rank >= (n_small + 1) // 2)
+        left = (n_small[:, 0] > 0).nonzero().flatten()
+        rows, kept = rows[left], kept[left]
+        own, allowed = _first(kept, max(1, int(kept.sum(1).amax())) if len(left) else 1)
+        gram, wanted = system
+        system = _part(gram, left, own), wanted[left].gather(1, own)
+        slots, least = slots[left].gather(1, own), least[left].gather(1, own)
 
 
-def _debias(targets: Tensor, atoms: Tensor, values: Tensor) -> Tensor:
-    """Solve the rows of one block, each on atoms of its own: (n_rows, n_slots, n_features)."""
-    gram, wanted = atoms @ atoms.transpose(1, 2), (atoms @ targets.unsqueeze(2)).squeeze(2)
-    allowed = values > 0
+def _part(gram: Tensor, rows: Tensor, slots: Tensor) -> Tensor:
+    """Matrices of some rows, in some of their slots."""
+    n_slots = gram.shape[1]
+    where = (rows.view(-1, 1, 1) * n_slots + slots.unsqueeze(2)) * n_slots + slots.unsqueeze(1)
+    return gram.flatten().index_select(0, where.flatten()).view(where.shape)
+
+
+def _fit(gram: Tensor, wanted: Tensor, allowed: Tensor) -> Tensor:
+    """Solve the rows of one block, each in its allowed slots."""
     values = drop_negative(gram, wanted, allowed)
     least = ROUNDING * torch.finfo(values.dtype).eps * wanted.abs().amax(1, keepdim=True)
     rows = torch.arange(len(values), device=values.device)
     # The best of the components that were left out comes back in; no row ever gets worse.
     while len(rows):
-        now = values[rows]
-        slopes = wanted[rows] - (gram[rows] @ now.unsqueeze(2)).squeeze(2)
-        slopes = torch.where(allowed[rows] & (now == 0), slopes, -torch.inf)
+        now = some(values, rows)
+        slopes = some(wanted, rows) - (some(gram, rows) @ now.unsqueeze(2)).squeeze(2)
+        slopes = torch.where(some(allowed, rows) & (now == 0), slopes, -torch.inf)
         steepest, slot = slopes.max(1)
-        enters = steepest > least[rows, 0]
+        enters = steepest > some(least, rows)[:, 0]
         rows, slot, now = rows[enters], slot[enters], now[enters]
         members = (now > 0).scatter_(1, slot.unsqueeze(1), True)
-        values[rows] = after = solve_on(gram[rows], wanted[rows], now, members)
+        values[rows] = after = solve_on(some(gram, rows), some(wanted, rows), now, members)
         # One that rounding turns away again would come back for ever.
         rows = rows[after.gather(1, slot.unsqueeze(1)).squeeze(1) > 0]
     return values

@@ -44,7 +44,7 @@ class Coding(NamedTuple):
     def prepared(self) -> "Coding":
         """Return the same with the products of all atoms, if that is worth while for its rows."""
         n_components = len(self.atoms)
-        if n_components > min(MOST_COMPONENTS, 2 * len(self.x)):
+        if self.gram is not None or n_components > min(MOST_COMPONENTS, 2 * len(self.x)):
             return self
         return self._replace(gram=self.atoms @ self.atoms.T)
 
@@ -67,9 +67,24 @@ class Coding(NamedTuple):
             atoms = self.atoms[columns]
             gram = atoms @ atoms.transpose(1, 2)
         else:
-            gram = self.gram[columns.unsqueeze(2), columns.unsqueeze(1)]
+            gram = self._products(columns)
         gram.diagonal(dim1=1, dim2=2).add_(self.mu)
         return gram, slopes.gather(1, columns) + (gram @ values.unsqueeze(2)).squeeze(2)
+
+    def least_squares(self, columns: Tensor) -> tuple[Tensor, Tensor]:
+        """Matrix and right-hand side of the slots of each row, without any penalty."""
+        if self.gram is None:
+            atoms = self.atoms[columns]
+            return atoms @ atoms.transpose(1, 2), (atoms @ self.x.unsqueeze(2)).squeeze(2)
+        return self._products(columns), (self.x @ self.atoms.T).gather(1, columns)
+
+    def _products(self, columns: Tensor) -> Tensor:
+        """Products of the atoms in the slots of each row: (n_rows, n_slots, n_slots)."""
+        assert self.gram is not None
+        # One flat index in 4 bytes: read several times faster than by rows and columns.
+        columns = columns.int()
+        where = columns.unsqueeze(2) * len(self.gram) + columns.unsqueeze(1)
+        return self.gram.flatten().index_select(0, where.flatten()).view(where.shape)
 
     def residuals(self, columns: Tensor, values: Tensor) -> Tensor:
         """Return what codes leave of the rows: (n_rows, n_features)."""

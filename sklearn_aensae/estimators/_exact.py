@@ -165,6 +165,9 @@ class ExactCodingSAE(PenalisedSAE):
             return codes
         self._check_refinement()
         problem, tol = self._pose(module, x), TOLERANCES[x.dtype]
+        if self.transform_method == "exact" or self.refine_steps:
+            # What solving needs, debiasing has a use for.
+            problem = problem.prepared()
         if self.transform_method == "exact":
             start = _to_slots(codes.dense(), most=MOST_AT_FIRST)
             columns, values, gaps = solve(problem, *start, tol=tol)
@@ -177,7 +180,7 @@ class ExactCodingSAE(PenalisedSAE):
         if self.debias == "thresholded":
             values = threshold(problem, columns, values)
         elif self.debias:
-            values = debias(problem.x, problem.atoms, columns, values)
+            values = debias(problem, columns, values)
         return _to_codes(columns, values, self.n_components_)
 
     def _strengths(self) -> NDArray[np.floating]:
@@ -244,7 +247,8 @@ class ExactCodingSAE(PenalisedSAE):
             # Other rows each time: what they agree on is what there is.
             rows = source.sample(REFIT_ROWS, self._seed + i)
             if self._matches_l0():
-                match_l0(self, source.sample(MATCHED_ROWS, self._seed + i))
+                # The refit moves L0 again: there is no need to know it to a hundredth.
+                match_l0(self, source.sample(MATCHED_ROWS // 4, self._seed + i))
             refit(self, rows)
         if self._matches_l0():
             match_l0(self, source.sample(MATCHED_ROWS, self._seed + self.decoder_refits))

@@ -28,11 +28,17 @@ def slots(support, dtype):
     return columns, values
 
 
+def problem_of(rows, atoms, dtype=torch.float64):
+    """Rows on a dictionary, without a penalty."""
+    x, atoms = (torch.as_tensor(part, dtype=dtype) for part in (rows, atoms))
+    return Coding(x, atoms, x.new_zeros(len(atoms)), 0.0)
+
+
 @pytest.mark.parametrize("share", [0.1, 0.4], ids=["few", "more than features"])
 def test_against_scipy(share):
     rows, atoms, support = make(12, share)
     columns, values = slots(support, torch.float64)
-    found = debias(torch.tensor(rows), torch.tensor(atoms), columns, values)
+    found = debias(problem_of(rows, atoms), columns, values)
     codes = torch.zeros(support.shape, dtype=found.dtype).scatter_add(1, columns, found).numpy()
     assert (codes >= 0).all()
     assert not codes[~support].any()
@@ -48,33 +54,49 @@ def test_against_scipy(share):
 def test_blocks_of_rows_and_empty_slots_anywhere(monkeypatch):
     rows, atoms, support = make(12, 0.2)
     columns, values = slots(support, torch.float64)
-    whole = debias(torch.tensor(rows), torch.tensor(atoms), columns, values)
+    whole = debias(problem_of(rows, atoms), columns, values)
     # The function hides the module of its name.
     monkeypatch.setattr(sys.modules["sklearn_aensae.coding.debias"], "WORK", 200)
     shuffled = torch.randperm(columns.shape[1], generator=torch.Generator().manual_seed(0))
-    found = debias(
-        torch.tensor(rows), torch.tensor(atoms), columns[:, shuffled], values[:, shuffled]
-    )
+    found = debias(problem_of(rows, atoms), columns[:, shuffled], values[:, shuffled])
     torch.testing.assert_close(found, whole[:, shuffled], rtol=0, atol=1e-10)
+
+
+@pytest.mark.parametrize("work", [200, 2**19])
+@pytest.mark.parametrize("code", [debias, threshold])
+def test_products_of_all_atoms_change_nothing(code, work, monkeypatch):
+    """Those that solving has needed are used again; codes of any number of slots, in any order."""
+    monkeypatch.setattr(sys.modules["sklearn_aensae.coding.debias"], "WORK", work)
+    rows, atoms, _ = make(12, 0.1)
+    problem, columns, values = lasso(rows, atoms * np.linspace(0.5, 2, 40)[:, None], 0.05)
+    prepared = problem.prepared()
+    assert problem.gram is None
+    assert prepared.gram is not None
+    assert prepared.prepared() is prepared
+    torch.testing.assert_close(
+        code(prepared, columns, values), code(problem, columns, values), rtol=0, atol=1e-10
+    )
 
 
 def test_single_precision():
     rows, atoms, support = make(12, 0.1)
     columns, values = slots(support, torch.float32)
-    found = debias(torch.tensor(rows).float(), torch.tensor(atoms).float(), columns, values)
-    exact = debias(torch.tensor(rows), torch.tensor(atoms), columns, values.double())
+    found = debias(problem_of(rows, atoms, torch.float32), columns, values)
+    exact = debias(problem_of(rows, atoms), columns, values.double())
     torch.testing.assert_close(found.double(), exact, rtol=0, atol=1e-5)
 
 
 def test_rows_without_codes_have_none():
     rows, atoms, support = make(12, 0.1)
     columns, values = slots(np.zeros_like(support), torch.float64)
-    assert not debias(torch.tensor(rows), torch.tensor(atoms), columns, values).any()
+    assert not debias(problem_of(rows, atoms), columns, values).any()
 
 
 def test_no_rows():
-    none = torch.zeros(0, 3)
-    assert debias(torch.zeros(0, 12), torch.zeros(40, 12), none.long(), none).shape == (0, 3)
+    none = torch.zeros(0, 3).double()
+    for method in (debias, threshold):
+        found = method(problem_of(torch.zeros(0, 12), np.zeros((40, 12))), none.long(), none)
+        assert found.shape == (0, 3)
 
 
 def test_atoms_that_no_row_has_cost_nothing():
@@ -82,9 +104,9 @@ def test_atoms_that_no_row_has_cost_nothing():
     columns, values = slots(support, torch.float64)
     counts = []
     for n_more in (0, 1000):
-        dictionary = torch.cat([torch.tensor(atoms), torch.ones(n_more, 12).double()])
+        dictionary = np.concatenate([atoms, np.ones((n_more, 12))])
         with FlopCounterMode(display=False) as counter:
-            debias(torch.tensor(rows), dictionary, columns, values)
+            debias(problem_of(rows, dictionary), columns, values)
         counts.append(counter.get_total_flops())
     assert counts[0] == counts[1] > 0
 
@@ -124,7 +146,7 @@ def test_small_codes_are_dropped_and_the_rest_fitted_again():
     alpha = np.linspace(0.1, 0.5, 40)
     problem, columns, values = lasso(rows, atoms, alpha)
     found = dense(columns, threshold(problem, columns, values), 40)
-    plain = dense(columns, debias(problem.x, problem.atoms, columns, values), 40)
+    plain = dense(columns, debias(problem, columns, values), 40)
     support = dense(columns, values, 40) > 0
     expected = [
         plain_threshold(*one, mask) for *one, mask in zip(
@@ -142,7 +164,7 @@ def test_of_atoms_that_share_what_is_there_one_gets_it_all(cosine):
     rows = 1.5 * atoms.mean(0, keepdims=True)
     problem, columns, values = lasso(rows, atoms, 1.0)
     columns, values = torch.tensor([[0, 1]]), torch.tensor([[0.25, 0.25]]).double()
-    assert (debias(problem.x, problem.atoms, columns, values) < 1).all()
+    assert (debias(problem, columns, values) < 1).all()
     found = dense(columns, threshold(problem, columns, values), 2)
     assert (found > 0).sum() == 1
     assert found.max() == pytest.approx(1.5 * (1 + cosine) / 2)
@@ -153,7 +175,7 @@ def test_on_orthogonal_atoms_nothing_is_small():
     atoms = np.linalg.qr(rng.normal(size=(12, 12)))[0] * np.linspace(0.5, 2, 12)[:, None]
     rows = rng.normal(size=(200, 12))
     problem, columns, values = lasso(rows, atoms, 0.3)
-    plain = debias(problem.x, problem.atoms, columns, values)
+    plain = debias(problem, columns, values)
     assert 0.2 < (plain > 0).double().mean() < 0.8
     torch.testing.assert_close(threshold(problem, columns, values), plain, rtol=0, atol=1e-12)
 
@@ -168,7 +190,7 @@ def test_an_atom_of_norm_0_makes_no_nan():
         found = threshold(problem, columns, values)
         assert torch.isfinite(found).all()
         if not alpha:
-            torch.testing.assert_close(found, debias(problem.x, problem.atoms, columns, values))
+            torch.testing.assert_close(found, debias(problem, columns, values))
 
 
 def test_at_one_l0_more_of_what_is_found_is_true():
@@ -193,7 +215,7 @@ def test_at_one_l0_more_of_what_is_found_is_true():
             low, high = (middle, high) if (codes > 0).sum() > 4 * len(codes) else (low, middle)
         return codes
 
-    plain = hits(matched(lambda p, columns, values: debias(p.x, p.atoms, columns, values)))
+    plain = hits(matched(debias))
     better = hits(matched(threshold))
     print(f"true among the found: {plain:.3f}, {better:.3f}")
     assert better > plain + 0.02
