@@ -216,7 +216,9 @@ def _solve_free(gram: Tensor, wanted: Tensor, free: Tensor) -> Tensor:
     diagonal.add_(torch.where(free, 0, 1))
     right = torch.where(free, wanted, 0).unsqueeze(2)
     factor, info = torch.linalg.cholesky_ex(matrix)
-    scale = torch.finfo(gram.dtype).eps * diagonal.amax(1)
+    # Of atoms that are 0, the trace is one of 1.
+    largest = diagonal.amax(1)
+    scale = torch.finfo(gram.dtype).eps * torch.where(largest > 0, largest, 1)
     pivots = factor.diagonal(dim1=1, dim2=2).amin(1).square()
     # Equal atoms, without a ridge, have no unique solution: a trace of one gives the even one.
     if bool((singular := (info > 0) | ~(pivots > SINGULAR * scale)).any()):

@@ -91,7 +91,10 @@ def _blocks(
     start = 0
     while start < len(order):
         n_slots = max(1, int(counts[order[start]]))
-        rows = order[start : start + max(1, WORK // problem.work(n_slots))]
+        work = n_slots * max(n_slots, problem.x.shape[1])
+        if problem.reads_all(n_slots):
+            work = problem.work(n_slots)
+        rows = order[start : start + max(1, WORK // work)]
         start += len(rows)
         slots, allowed = _first(values[rows] > 0, n_slots)
         system = problem.rows(rows).least_squares(columns[rows].gather(1, slots))

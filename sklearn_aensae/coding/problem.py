@@ -11,6 +11,9 @@ __all__ = ["Coding"]
 MOST_COMPONENTS = 8_192
 """For which products of all atoms are held: 256 MB in single precision."""
 
+DENSE = 128
+"""Components per slot up to which one product with all atoms costs less than reading those of the
+slots."""
 
 NEGLIGIBLE, SETTLED = 32, 2_000
 """In units of rounding of a row's norm: a penalty that is none, and a slope that then is 0.
@@ -39,7 +42,7 @@ class Coding(NamedTuple):
     mu: float
     """n times the strength of the L2 penalty."""
     gram: Tensor | None = None
-    """Products of all atoms, if they are at hand: (n_components, n_components)."""
+    """Products of all atoms, contiguous, if they are at hand: (n_components, n_components)."""
 
     def prepared(self) -> "Coding":
         """Return the same with the products of all atoms, if that is worth while for its rows."""
@@ -71,17 +74,24 @@ class Coding(NamedTuple):
         gram.diagonal(dim1=1, dim2=2).add_(self.mu)
         return gram, slopes.gather(1, columns) + (gram @ values.unsqueeze(2)).squeeze(2)
 
+    def reads_all(self, n_slots: int) -> bool:
+        """Whether least squares on so many slots takes a product with all atoms."""
+        return self.gram is not None and len(self.atoms) <= DENSE * n_slots
+
     def least_squares(self, columns: Tensor) -> tuple[Tensor, Tensor]:
         """Matrix and right-hand side of the slots of each row, without any penalty."""
-        if self.gram is None:
-            atoms = self.atoms[columns]
-            return atoms @ atoms.transpose(1, 2), (atoms @ self.x.unsqueeze(2)).squeeze(2)
-        return self._products(columns), (self.x @ self.atoms.T).gather(1, columns)
+        if self.reads_all(columns.shape[1]):
+            return self._products(columns), (self.x @ self.atoms.T).gather(1, columns)
+        atoms = self.atoms[columns]
+        right = (atoms @ self.x.unsqueeze(2)).squeeze(2)
+        if self.gram is not None:
+            return self._products(columns), right
+        return atoms @ atoms.transpose(1, 2), right
 
     def _products(self, columns: Tensor) -> Tensor:
         """Products of the atoms in the slots of each row: (n_rows, n_slots, n_slots)."""
         assert self.gram is not None
-        # One flat index in 4 bytes: read several times faster than by rows and columns.
+        # One flat index in 4 bytes, enough for MOST_COMPONENTS: several times faster to read by.
         columns = columns.int()
         where = columns.unsqueeze(2) * len(self.gram) + columns.unsqueeze(1)
         return self.gram.flatten().index_select(0, where.flatten()).view(where.shape)

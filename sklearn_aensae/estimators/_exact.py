@@ -165,16 +165,16 @@ class ExactCodingSAE(PenalisedSAE):
             return codes
         self._check_refinement()
         problem, tol = self._pose(module, x), TOLERANCES[x.dtype]
-        if self.transform_method == "exact" or self.refine_steps:
-            # What solving needs, debiasing has a use for.
-            problem = problem.prepared()
         if self.transform_method == "exact":
             start = _to_slots(codes.dense(), most=MOST_AT_FIRST)
+            # What solving needs, debiasing has a use for.
+            problem = problem.prepared()
             columns, values, gaps = solve(problem, *start, tol=tol)
             _warn(gaps, tol)
         else:
             columns, values = _to_slots(codes.dense())
         if self.refine_steps:
+            problem = problem.prepared()
             found = solve(problem, columns, values, tol=tol, n_rounds=self.refine_steps)
             columns, values, _ = found
         if self.debias == "thresholded":

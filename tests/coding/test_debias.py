@@ -62,10 +62,12 @@ def test_blocks_of_rows_and_empty_slots_anywhere(monkeypatch):
     torch.testing.assert_close(found, whole[:, shuffled], rtol=0, atol=1e-10)
 
 
+@pytest.mark.parametrize("dense", [0, 128], ids=["few atoms are read", "all atoms are read"])
 @pytest.mark.parametrize("work", [200, 2**19])
 @pytest.mark.parametrize("code", [debias, threshold])
-def test_products_of_all_atoms_change_nothing(code, work, monkeypatch):
-    """Those that solving has needed are used again; codes of any number of slots, in any order."""
+def test_products_of_all_atoms_change_nothing(code, work, dense, monkeypatch):
+    """Those that solving has needed are used again."""
+    monkeypatch.setattr("sklearn_aensae.coding.problem.DENSE", dense)
     monkeypatch.setattr(sys.modules["sklearn_aensae.coding.debias"], "WORK", work)
     rows, atoms, _ = make(12, 0.1)
     problem, columns, values = lasso(rows, atoms * np.linspace(0.5, 2, 40)[:, None], 0.05)
@@ -178,6 +180,27 @@ def test_on_orthogonal_atoms_nothing_is_small():
     plain = debias(problem, columns, values)
     assert 0.2 < (plain > 0).double().mean() < 0.8
     torch.testing.assert_close(threshold(problem, columns, values), plain, rtol=0, atol=1e-12)
+
+
+def test_a_row_with_nothing_but_an_atom_of_norm_0_has_no_code():
+    rows, atoms, support = make(12, 0.1)
+    atoms[3], support = 0, np.arange(40) == np.full((50, 1), 3)
+    columns, values = slots(support, torch.float64)
+    for code in (debias, threshold):
+        assert not code(problem_of(rows, atoms), columns, values).any()
+
+
+def test_the_size_of_blocks_does_not_depend_on_atoms_that_no_row_has(monkeypatch):
+    module, counts = sys.modules["sklearn_aensae.coding.debias"], []
+    monkeypatch.setattr(module, "WORK", 2_000)
+    fit = module._fit
+    monkeypatch.setattr(module, "_fit", lambda *system: (counts.append(1), fit(*system))[1])
+    rows, atoms, support = make(12, 0.1)
+    columns, values = slots(support, torch.float64)
+    for n_more in (0, 1_000):
+        debias(problem_of(rows, np.vstack([atoms, np.ones((n_more, 12))])), columns, values)
+    assert 1 < len(counts) < 50
+    assert len(counts) % 2 == 0
 
 
 def test_an_atom_of_norm_0_makes_no_nan():
