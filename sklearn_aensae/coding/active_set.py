@@ -152,9 +152,15 @@ def _let_in(
 
 def _compact(columns: Tensor, values: Tensor, members: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """Move the members of each row to its first slots, and leave out slots that no row needs."""
-    n_slots = max(1, int(members.sum(1).max()))
-    order = members.byte().argsort(dim=1, descending=True, stable=True)[:, :n_slots]
-    return columns.gather(1, order), values.gather(1, order), members.gather(1, order)
+    slots, members = first(members)
+    return columns.gather(1, slots), values.gather(1, slots), members
+
+
+def first(members: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the slots of the members, as many as the row with most has, and which are members."""
+    n_slots = max(1, int(members.sum(1).amax())) if len(members) else 1
+    slots = members.byte().argsort(dim=1, descending=True, stable=True)[:, :n_slots]
+    return slots, members.gather(1, slots)
 
 
 def _mark(columns: Tensor, where: Tensor, n_components: int) -> Tensor:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-from sklearn_aensae.coding.active_set import WORK, drop_negative, solve_on, some
+from sklearn_aensae.coding.active_set import WORK, drop_negative, first, solve_on, some
 from sklearn_aensae.coding.problem import Coding
 
 __all__ = ["debias", "threshold"]
@@ -96,15 +96,9 @@ def _blocks(
             work = problem.work(n_slots)
         rows = order[start : start + max(1, WORK // work)]
         start += len(rows)
-        slots, allowed = _first(values[rows] > 0, n_slots)
+        slots, allowed = first(values[rows] > 0)
         system = problem.rows(rows).least_squares(columns[rows].gather(1, slots))
         yield rows, slots, system, allowed
-
-
-def _first(members: Tensor, n_slots: int) -> tuple[Tensor, Tensor]:
-    """Return the slots of the members, filled up to a number by others, and which are members."""
-    slots = members.byte().argsort(dim=1, descending=True, stable=True)[:, :n_slots]
-    return slots, members.gather(1, slots)
 
 
 def _write(result: Tensor, rows: Tensor, slots: Tensor, values: Tensor) -> None:
@@ -125,7 +119,7 @@ def _drop_small(
         kept = (values > 0) & (rank >= (n_small + 1) // 2)
         left = (n_small[:, 0] > 0).nonzero().flatten()
         rows, kept = rows[left], kept[left]
-        own, allowed = _first(kept, max(1, int(kept.sum(1).amax())) if len(left) else 1)
+        own, allowed = first(kept)
         gram, wanted = system
         system = _part(gram, left, own), wanted[left].gather(1, own)
         slots, least = slots[left].gather(1, own), least[left].gather(1, own)
