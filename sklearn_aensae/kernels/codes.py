@@ -4,13 +4,13 @@ from abc import ABC, abstractmethod
 from functools import cached_property
 
 import numpy as np
-import torch
 from scipy import sparse
 from torch import Tensor
 
 from sklearn_aensae.kernels.active import active_decode
 from sklearn_aensae.kernels.dense import dense_decode
 from sklearn_aensae.kernels.pattern import Pattern
+from sklearn_aensae.kernels.square_sum import square_sum
 
 __all__ = ["ActiveCodes", "Codes", "DenseCodes"]
 
@@ -62,9 +62,7 @@ class Codes(ABC):
     @cached_property
     def square_sum(self) -> Tensor:
         """Sum of all squared codes, as a 0-d tensor."""
-        # Unlike (values ** 2).sum(), this makes no tensor as large as the codes.
-        norm: Tensor = torch.linalg.vector_norm(self.values)
-        return norm.square()
+        return square_sum(self.values)
 
     @cached_property
     @abstractmethod

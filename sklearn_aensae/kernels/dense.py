@@ -8,6 +8,7 @@ from torch import Tensor
 from torch.autograd import Function
 from torch.autograd.function import once_differentiable
 
+from sklearn_aensae.kernels.square_sum import square_sum
 from sklearn_aensae.kernels.workspace import current_workspace
 
 __all__ = ["dense_decode", "dense_relu_encode"]
@@ -75,7 +76,7 @@ class _DenseEncode(Function):
         for rows, block in zip(centered.split(BLOCK_ROWS), values.split(BLOCK_ROWS), strict=True):
             torch.addmm(bias, rows, weight.t(), out=block).relu_()
             sums += block.sum(0)
-            squares += torch.linalg.vector_norm(block).square()
+            squares += square_sum(block)
             counts += block.sign().sum(0)
         counts = counts.long()
         ctx.mark_non_differentiable(counts)

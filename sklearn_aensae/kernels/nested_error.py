@@ -8,6 +8,7 @@ from torch import Tensor
 from torch.autograd import Function
 from torch.autograd.function import once_differentiable
 
+from sklearn_aensae.kernels.square_sum import square_sum
 from sklearn_aensae.kernels.workspace import current_workspace
 
 __all__ = ["nested_squared_error"]
@@ -57,7 +58,7 @@ class _NestedSquaredError(Function):
         ctx.level_weights, ctx.detached, ctx.workspace = level_weights, detached, workspace
         error = groups.new_zeros(())
         for weight, residual in zip(level_weights, residuals, strict=True):
-            error += weight * (torch.linalg.vector_norm(residual).square() / x.numel())
+            error += weight * (square_sum(residual) / x.numel())
         return error
 
     @staticmethod

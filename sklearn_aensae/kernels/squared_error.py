@@ -8,6 +8,7 @@ from torch import Tensor
 from torch.autograd import Function
 from torch.autograd.function import once_differentiable
 
+from sklearn_aensae.kernels.square_sum import square_sum
 from sklearn_aensae.kernels.workspace import current_workspace
 
 __all__ = ["mean_squared_error"]
@@ -36,8 +37,7 @@ class _MeanSquaredError(Function):
         torch.sub(reconstruction, x, out=residual)
         ctx.save_for_backward(residual)
         ctx.workspace = workspace
-        norm: Tensor = torch.linalg.vector_norm(residual)
-        return norm.square() / residual.numel()
+        return square_sum(residual) / residual.numel()
 
     @staticmethod
     @once_differentiable
