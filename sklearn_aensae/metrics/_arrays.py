@@ -29,6 +29,18 @@ def check_rows(array: Any, name: str, *, accept_sparse: bool = False) -> Any:
     return check_array(array, input_name=name, accept_sparse="csr" if accept_sparse else False)
 
 
+def unit_rows(rows: npt.ArrayLike) -> npt.NDArray[np.float64]:
+    """Bring the rows of a checked array to length 1, in double precision; rows of 0 stay 0."""
+    units = np.array(rows, dtype=np.float64)
+    # Squares of very long and very short rows would leave the range of numbers.
+    largest = np.abs(units).max(axis=1, keepdims=True)
+    largest[largest == 0] = 1
+    units /= largest
+    # At least 1 now, but for rows of 0.
+    units /= np.linalg.norm(units, axis=1, keepdims=True).clip(min=1)
+    return units
+
+
 def row_batches(array: Any) -> Iterator[slice]:
     """Cut the rows of a checked array into slices with a bounded number of stored entries."""
     n_rows = array.shape[0]

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 from scipy.optimize import linear_sum_assignment
-from sklearn.preprocessing import normalize
 from sklearn.utils import gen_batches
 
-from sklearn_aensae.metrics._arrays import Array, check_rows
+from sklearn_aensae.metrics._arrays import Array, check_rows, unit_rows
 
 __all__ = ["DictionaryRecovery", "dictionary_recovery", "mutual_coherence"]
 
@@ -42,20 +41,20 @@ def mutual_coherence(components: Array) -> float:
     >>> mutual_coherence([[1.0, 0.0], [0.0, 2.0], [-3.0, 4.0]])
     0.8
     """
-    return float(nearest_atoms(normalize(check_rows(components, "components")))[0].max())
+    return float(nearest_atoms(unit_rows(check_rows(components, "components")))[0].max())
 
 
 def nearest_atoms(
-    atoms: npt.NDArray[np.floating[Any]],
-) -> tuple[npt.NDArray[np.floating[Any]], npt.NDArray[np.intp]]:
+    atoms: npt.NDArray[np.float64],
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.intp]]:
     """Largest absolute cosine of each unit atom with any other, and which other that is."""
-    cosines, nearest = np.zeros(len(atoms), atoms.dtype), np.zeros(len(atoms), np.intp)
+    cosines, nearest = np.zeros(len(atoms)), np.zeros(len(atoms), np.intp)
     # Blocks of the Gram matrix: it has 10^10 entries for 10^5 atoms.
     for rows in gen_batches(len(atoms), 1024):
         block = np.abs(atoms[rows] @ atoms.T)
         np.fill_diagonal(block[:, rows], -1.0)
         nearest[rows] = block.argmax(axis=1)
-        cosines[rows] = block.max(axis=1).clip(min=0.0)
+        cosines[rows] = block.max(axis=1).clip(0.0, 1.0)
     return cosines, nearest
 
 
@@ -65,7 +64,7 @@ class DictionaryRecovery(NamedTuple):
     mean_cosine: float
     """Mean over the true atoms of the cosine with their partner; 0 for one without a partner."""
 
-    cosines: npt.NDArray[np.floating[Any]]
+    cosines: npt.NDArray[np.float64]
     """Cosine of each pair, shape (n_pairs,)."""
 
     matching: tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]
@@ -123,10 +122,12 @@ def dictionary_recovery(
             f"got {learned.shape} and {true.shape}."
         )
     if centered:
-        mean_direction = normalize(true.mean(axis=0, keepdims=True))
-        learned = learned - (learned @ mean_direction.T) * mean_direction
-        true = true - (true @ mean_direction.T) * mean_direction
-    similarity = normalize(learned) @ normalize(true).T
+        mean_direction = unit_rows(true.mean(axis=0, keepdims=True, dtype=np.float64))
+        learned, true = (
+            atoms - (atoms @ mean_direction.T) * mean_direction
+            for atoms in (unit_rows(learned), unit_rows(true))
+        )
+    similarity = (unit_rows(learned) @ unit_rows(true).T).clip(-1.0, 1.0)
     if absolute:
         similarity = np.abs(similarity)
     matching = linear_sum_assignment(similarity, maximize=True)

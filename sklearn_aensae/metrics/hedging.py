@@ -6,10 +6,9 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from sklearn.preprocessing import normalize
 
 from sklearn_aensae._numbers import random_numbers
-from sklearn_aensae.metrics._arrays import Array, check_rows
+from sklearn_aensae.metrics._arrays import Array, check_rows, unit_rows
 
 __all__ = ["hedging_degree"]
 
@@ -81,8 +80,7 @@ def hedging_degree(
             f"extended_components must have {n_features} columns and more than {n_old} rows, "
             f"those of components and new ones; got {extended.shape}."
         )
-    # In single precision, what is small beside the atoms would be rounded off.
-    old, extended = (normalize(atoms.astype(np.float64)) for atoms in (old, extended))
+    old, extended = unit_rows(old), unit_rows(extended)
     movement = extended[:n_old] - old
     _, lengths, directions = np.linalg.svd(extended[n_old:], full_matrices=False)
     span = directions[lengths > n_features * np.finfo(np.float64).eps * lengths.max()]

@@ -7,9 +7,8 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from sklearn.preprocessing import normalize
 
-from sklearn_aensae.metrics._arrays import Array, check_rows
+from sklearn_aensae.metrics._arrays import Array, check_rows, unit_rows
 from sklearn_aensae.metrics.dictionary import nearest_atoms
 from sklearn_aensae.theory._arguments import Floats
 
@@ -81,5 +80,5 @@ def coherence(dictionary: Array) -> Coherence:
     >>> found.mutual, found.per_atom, found.nearest
     (0.8, array([0.6, 0.8, 0.8]), array([2, 2, 1]))
     """
-    cosines, nearest = nearest_atoms(normalize(check_rows(dictionary, "dictionary")))
-    return Coherence(float(cosines.max()), cosines.astype(np.float64), nearest)
+    cosines, nearest = nearest_atoms(unit_rows(check_rows(dictionary, "dictionary")))
+    return Coherence(float(cosines.max()), cosines, nearest)

@@ -3,7 +3,7 @@ import pytest
 from scipy import sparse
 
 from sklearn_aensae.metrics import code_error, support_recovery
-from sklearn_aensae.metrics._arrays import active_set, check_rows, row_batches
+from sklearn_aensae.metrics._arrays import active_set, check_rows, row_batches, unit_rows
 
 
 def test_row_batches_cover_every_row_once():
@@ -27,6 +27,17 @@ def test_row_batches_of_sparse_rows_count_what_is_stored():
 def test_a_memory_map_is_not_copied(tmp_path):
     X = np.memmap(tmp_path / "X", dtype=np.float32, mode="w+", shape=(4, 3))
     assert np.shares_memory(check_rows(X, "X"), X)
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
+def test_unit_rows_have_the_directions_of_rows_of_any_length(dtype):
+    lengths = [2.0 ** (np.finfo(dtype).maxexp - 4), np.finfo(dtype).tiny, 1, 0]
+    rows = np.outer(np.array(lengths, dtype), np.array([3, -4, 0, 0], dtype))
+    units = unit_rows(rows)
+    expected = np.outer([1, 1, 1, 0], [0.6, -0.8, 0, 0])
+    np.testing.assert_allclose(units, expected, rtol=1e-12)
+    assert units.dtype == np.float64
+    assert rows[2, 0] == 3
 
 
 def test_sparse_is_refused_where_it_makes_no_sense():

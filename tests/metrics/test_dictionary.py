@@ -40,6 +40,26 @@ def test_recovery_undoes_a_permutation_whatever_the_lengths():
     np.testing.assert_array_equal(order[components], true_components)
 
 
+LENGTHS = [(np.float16, 300.0), (np.float32, 1e-7), (np.float32, 1e20), (np.float64, 1e200)]
+
+
+@pytest.mark.parametrize(("dtype", "length"), LENGTHS)
+def test_atoms_may_have_any_length(dtype, length):
+    atoms = (length * np.array([[1.0, 0.0], [3.0, 4.0]])).astype(dtype)
+    assert mutual_coherence(atoms) == pytest.approx(0.6, abs=1e-3)
+    for centered in (False, True):
+        recovery = dictionary_recovery(atoms, atoms[::-1], centered=centered)
+        np.testing.assert_allclose(recovery.cosines, 1.0, atol=1e-3)
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
+def test_a_cosine_is_at_most_one(dtype):
+    atoms = random_atoms(200, 64).astype(dtype)
+    recovery = dictionary_recovery(atoms, atoms)
+    assert max(recovery.cosines.max(), mutual_coherence(np.vstack([atoms, atoms]))) <= 1
+    np.testing.assert_allclose(recovery.mean_cosine, 1.0, rtol=1e-12)
+
+
 def test_recovery_matches_one_to_one():
     # Both learned atoms are nearest to the first true one; only one may have it.
     recovery = dictionary_recovery([[1.0, 0.0], [4.0, 3.0]], np.eye(2))

@@ -59,6 +59,12 @@ def test_lengths_and_the_basis_of_the_span_are_irrelevant():
     assert hedging_degree(old, doubled) == pytest.approx(plain, rel=1e-12)
 
 
+def test_atoms_may_be_so_long_that_their_squares_are_infinite():
+    old, extended = orthonormal(3, 9), np.random.default_rng(0).normal(size=(5, 9))
+    plain = hedging_degree(old, extended)
+    assert hedging_degree(1e200 * old, 1e-200 * extended) == pytest.approx(plain, rel=1e-12)
+
+
 def test_new_atoms_that_are_all_zero_span_nothing():
     e = np.eye(3)
     assert hedging_degree([[0.8, 0.6, 0.0]], [e[0], 0 * e[0]]) == 0.0

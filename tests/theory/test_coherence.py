@@ -26,6 +26,14 @@ def test_it_agrees_with_the_whole_gram_matrix_across_blocks(dtype):
     assert found.mutual == mutual_coherence(atoms) == found.per_atom.max()
 
 
+@pytest.mark.parametrize(("dtype", "length"), [(np.float16, 300), (np.float32, 1e20)])
+def test_lengths_are_irrelevant_and_no_cosine_exceeds_one(dtype, length):
+    atoms = np.random.default_rng(0).normal(size=(100, 16))
+    found = coherence((length * np.vstack([atoms, atoms])).astype(dtype))
+    assert found.per_atom.max() <= 1
+    np.testing.assert_allclose(found.per_atom, 1.0, rtol=1e-12)
+
+
 def test_unrelated_atoms():
     found = coherence(np.eye(3))
     assert (found.mutual, found.guaranteed_sparsity) == (0.0, math.inf)
