@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from sklearn_aensae.metrics._arrays import Array
+from sklearn_aensae.metrics._arrays import Array, unit_rows
 from sklearn_aensae.theory._arguments import Floats, check_atoms, check_support
 from sklearn_aensae.theory.gram import rounding
 
@@ -50,13 +50,11 @@ def cross_leverage(dictionary: Array, support: npt.ArrayLike) -> Floats:
     >>> cross_leverage([[1.0, 0.0, 0.0], [0.6, 0.8, 0.0], [0.0, 0.0, 2.0]], [0]).round(6)
     array([ nan, 0.36, 0.  ])
     """
-    atoms = check_atoms(dictionary)
+    # A short atom spans as much as a long one.
+    atoms = unit_rows(check_atoms(dictionary))
     members = check_support(support, len(atoms))
     _, lengths, directions = np.linalg.svd(atoms[members], full_matrices=False)
     span = directions[lengths > rounding(atoms[members], lengths)]
-    within = np.square(atoms @ span.T).sum(axis=1)
-    whole = np.square(atoms).sum(axis=1)
-    leverage: Floats = np.divide(within, whole, out=np.zeros_like(whole), where=whole > 0)
-    np.minimum(leverage, 1.0, out=leverage)
+    leverage: Floats = np.square(atoms @ span.T).sum(axis=1).clip(max=1.0)
     leverage[members] = np.nan
     return leverage

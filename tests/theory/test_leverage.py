@@ -34,6 +34,13 @@ def test_in_the_span_it_is_one_and_dependent_atoms_span_no_more():
     np.testing.assert_allclose(cross_leverage(atoms, [0, 1])[2:4], [0.36, 0.01 / 0.5], rtol=1e-12)
 
 
+@pytest.mark.parametrize("length", [1e-17, 1e-200, 1e200])
+def test_lengths_are_irrelevant(length):
+    atoms = np.array([[1.0, 0.0, 0.0], [0.0, length, 0.0], [0.0, 1.0, 0.0], [0.0, 0.6, 0.8]])
+    np.testing.assert_allclose(cross_leverage(atoms, [0, 1])[2:], [1.0, 0.36], rtol=1e-12)
+    np.testing.assert_allclose(cross_leverage(atoms, [0, 3])[1:3], 0.36, rtol=1e-12)
+
+
 def test_a_support_must_exist():
     with pytest.raises(ValueError, match="numbers from 0 to 1"):
         cross_leverage(np.eye(2), [2])
