@@ -6,7 +6,6 @@ import numpy as np
 import numpy.typing as npt
 
 from sklearn_aensae.theory._arguments import Floats, check_strength, check_weights
-from sklearn_aensae.theory.gram import spectrum_of
 
 __all__ = ["Penalty", "check_signs"]
 
@@ -22,15 +21,22 @@ class Penalty:
     def restricted(self, members: npt.NDArray[np.intp], h: Floats) -> tuple[Floats, Floats]:
         """Residual over n lambda_1 / 2 of coding on the support alone, and the codes."""
         atoms = self.atoms[members]
-        if not self.ridge and not spectrum_of(atoms)[0]:
+        # One decomposition says whether the codes are unique, and what they are.
+        left, lengths, right = np.linalg.svd(atoms, full_matrices=False)
+        curvature = np.square(lengths) + self.ridge
+        is_short = len(lengths) < len(members)
+        least = self.ridge if is_short else curvature.min()
+        if least <= max(atoms.shape) * np.finfo(np.float64).eps * curvature.max():
             raise ValueError(
-                f"The atoms of support {members.tolist()} are linearly dependent: without a ridge "
-                "(lambda_2 > 0) their codes are not unique."
+                f"The atoms of support {members.tolist()} are linearly dependent up to rounding: "
+                "without a ridge, or with so small a lambda_2, their codes are not unique."
             )
-        curvature = atoms @ atoms.T + self.ridge * np.eye(len(members))
         wanted = self.weights[members] * np.sign(h) + self.ridge / self.half * h
-        loss = np.linalg.solve(curvature, wanted)
-        return atoms.T @ loss, h - self.half * loss
+        along = left.T @ wanted
+        loss = left @ (along / curvature)
+        if is_short:
+            loss += (wanted - left @ along) / self.ridge
+        return right.T @ (lengths * along / curvature), h - self.half * loss
 
     def scores(self, direction: Floats, signed: bool) -> Floats:
         """Slope of each component at such a residual, over its weight: (n_components,)."""

@@ -100,7 +100,8 @@ def irrepresentable_score(
     ------
     TypeError, ValueError
         If a strength is no number or out of range, a shape does not fit, a value is 0 or of a
-        forbidden sign, a weight is not positive, or A's atoms are dependent and `lambda_2` is 0.
+        forbidden sign, a weight is not positive, or A's atoms are linearly dependent up to rounding
+        and `lambda_2` is 0 or too small to tell them apart.
 
     Notes
     -----

@@ -91,6 +91,35 @@ def test_signed_codes_of_scikit_learn(lambda_2):
     np.testing.assert_array_equal(found.recovers, same)
 
 
+def test_atoms_that_are_nearly_the_same_keep_their_digits():
+    # D_A d = (1, 1) for d = (1, 0): that the atoms differ in the second feature changes nothing.
+    atoms = np.array([[1.0, 0.0], [1.0, 1e-7], [0.6, 0.8]])
+    turn = [[np.cos(0.3), np.sin(0.3)], [-np.sin(0.3), np.cos(0.3)]]
+    found = irrepresentable_score(atoms @ turn, [0, 1], [1.0, 1.0], lambda_1=0.1)
+    assert found.score == pytest.approx(0.6, rel=1e-8)
+
+
+def test_more_atoms_than_features_share_a_row_under_a_ridge():
+    atoms, h = np.array([[1.0], [2.0], [3.0], [1.5]]), np.array([1.0, 2.0, 3.0])
+    found = irrepresentable_score(atoms, [0, 1, 2], h, lambda_1=0.2, lambda_2=0.3)
+    loss = np.linalg.solve(atoms[:3] @ atoms[:3].T + 0.3 * np.eye(3), 1 + 2 * 0.3 / 0.2 * h)
+    np.testing.assert_allclose(found.codes, h - 0.1 * loss, rtol=1e-12)
+    np.testing.assert_allclose(found.score, 1.5 * atoms[:3, 0] @ loss, rtol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("atom", "lambda_2"), [([1.0, 1e-10], 0.0), ([1.0, 0.0], 0.0), ([1.0, 0.0], 1e-20)]
+)
+def test_atoms_that_rounding_cannot_tell_apart_are_named(atom, lambda_2):
+    atoms = [[1.0, 0.0], atom, [0.0, 1.0]]
+    given = {"lambda_1": 0.1, "lambda_2": lambda_2}
+    for support, values in ([0, 1], [1.0, 1.0]), ([0, 1, 2], [1.0, 2.0, 1.0]):
+        with pytest.raises(ValueError, match=r"support \[0, 1.* dependent .* lambda_2"):
+            irrepresentable_score(atoms, support, values, **given)
+    with pytest.raises(ValueError, match=r"support \[0, 1\] are linearly dependent"):
+        irrepresentable_scores(atoms, [[1.0, 2.0, 0.0]], **given)
+
+
 def test_sparse_rows_and_a_row_without_codes():
     atoms, codes, _ = make_problem(n_samples=5)
     codes[2] = 0
