@@ -65,7 +65,7 @@ def active_gram_spectrum(dictionary: Array, support: npt.ArrayLike) -> GramSpect
     -------
     spectrum : GramSpectrum
         `eigenvalues`, `smallest`, `largest` and `condition_number`. Eigenvalues that are 0 up to
-        rounding are 0, as are all beyond the first `n_features`.
+        rounding are 0, as are all but the last `n_features`.
 
     Raises
     ------

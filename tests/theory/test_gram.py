@@ -51,6 +51,11 @@ def test_nearly_equal_atoms_keep_their_digits():
     np.testing.assert_allclose(spectrum.smallest, 0.5e-20, rtol=1e-4)
 
 
+def test_of_more_atoms_than_features_all_but_the_last_are_zero():
+    eigenvalues = active_gram_spectrum([[3.0, 0.0], [0.0, 1.0], [4.0, 0.0], [0.0, 0.0]], range(4))
+    np.testing.assert_allclose(eigenvalues.eigenvalues, [0, 0, 1, 25], rtol=1e-12)
+
+
 def test_a_mask_names_the_same_support():
     atoms = np.random.default_rng(0).normal(size=(5, 4))
     by_mask = active_gram_spectrum(atoms, [False, True, False, False, True])
