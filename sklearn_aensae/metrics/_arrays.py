@@ -41,10 +41,14 @@ def unit_rows(rows: npt.ArrayLike) -> npt.NDArray[np.float64]:
     return units
 
 
-def row_batches(array: Any) -> Iterator[slice]:
-    """Cut the rows of a checked array into slices with a bounded number of stored entries."""
+def row_batches(array: Any, width: int = 0) -> Iterator[slice]:
+    """Cut the rows of a checked array into slices with a bounded number of stored entries.
+
+    Where `width` numbers are computed of each row, and that is more, these are bounded.
+    """
     n_rows = array.shape[0]
     n_entries = array.nnz if sparse.issparse(array) else array.size
+    n_entries = max(n_entries, n_rows * width)
     yield from gen_batches(n_rows, max(1, n_rows * _BATCH_ENTRIES // max(1, n_entries)))
 
 

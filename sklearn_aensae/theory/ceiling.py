@@ -117,7 +117,7 @@ def signal_ceiling(
     needed = strength * check_weights(weights, n_components)
     lengths = np.linalg.norm(atoms, axis=1)
     reach, ceiling = np.full((2, n_components), -np.inf)
-    for batch in row_batches(rows):
+    for batch in row_batches(rows, n_components):
         x = rows[batch] - origin
         slopes = x @ atoms.T
         np.maximum(reach, slopes.max(axis=0), out=reach)

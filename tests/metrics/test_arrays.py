@@ -17,6 +17,12 @@ def test_row_batches_of_very_wide_rows_hold_one_row():
     assert list(row_batches(np.empty((2, 2**18), dtype=np.int8))) == [slice(0, 1), slice(1, 2)]
 
 
+def test_row_batches_bound_what_is_computed_of_rows():
+    rows = np.empty((1000, 16), dtype=np.int8)
+    assert list(row_batches(rows, 4)) == list(row_batches(rows))
+    assert max(part.stop - part.start for part in row_batches(rows, 1024)) == 128
+
+
 def test_row_batches_of_sparse_rows_count_what_is_stored():
     assert list(row_batches(sparse.csr_array(sparse.eye(5000, 2**18, format="csr")))) == [
         slice(0, 5000)

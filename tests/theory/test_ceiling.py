@@ -1,3 +1,5 @@
+import tracemalloc
+
 import numpy as np
 import pytest
 import torch
@@ -62,6 +64,18 @@ def test_rows_are_read_in_batches():
     np.testing.assert_allclose(found.reach, (X @ atoms.T).max(axis=0), rtol=1e-12)
     norms = np.linalg.norm(X, axis=1, keepdims=True) * np.linalg.norm(atoms, axis=1)
     np.testing.assert_allclose(found.ceiling, (X @ atoms.T + norms).max(axis=0) / 2, rtol=1e-12)
+
+
+def test_many_components_take_no_more_memory():
+    rng = np.random.default_rng(0)
+    X, atoms = rng.normal(size=(8_000, 4)), rng.normal(size=(2_000, 4))
+    tracemalloc.start()
+    found = signal_ceiling(atoms, X, lambda_1=0.1)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    # All slopes at once would be 128 MB.
+    assert peak < 10e6
+    np.testing.assert_allclose(found.reach, (X @ atoms.T).max(axis=0), rtol=1e-12)
 
 
 @pytest.mark.parametrize(
