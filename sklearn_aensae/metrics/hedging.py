@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from numbers import Integral
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from sklearn_aensae._numbers import random_numbers
+from sklearn_aensae._numbers import check_number, random_numbers
 from sklearn_aensae.metrics._arrays import Array, check_rows, unit_rows
 
 __all__ = ["hedging_degree"]
@@ -52,10 +53,12 @@ def hedging_degree(
 
     Raises
     ------
+    TypeError
+        If `n_draws` is no integer.
     ValueError
         If an array is not two-dimensional, is empty, holds NaN or infinity; if the two differ
         in `n_features`, or nothing was added; if the new atoms span the whole space, in which
-        every movement lies; or if `random_state` cannot be a seed.
+        every movement lies; if `n_draws` is less than 1; or if `random_state` cannot be a seed.
 
     References
     ----------
@@ -72,6 +75,7 @@ def hedging_degree(
     >>> round(hedging_degree(before, after), 2)
     0.44
     """
+    check_number(n_draws, "n_draws", Integral, min_val=1)
     old = check_rows(components, "components")
     extended = check_rows(extended_components, "extended_components")
     n_old, n_features = old.shape

@@ -97,3 +97,12 @@ def test_the_same_seed_gives_the_same_number():
 def test_bad_input(extended, message):
     with pytest.raises(ValueError, match=message):
         hedging_degree(np.eye(4)[:2], extended)
+
+
+@pytest.mark.parametrize("n_draws", [0, -1])
+def test_chance_needs_a_draw(n_draws):
+    e = np.eye(4)
+    with pytest.raises(ValueError, match=f"n_draws == {n_draws}"):
+        hedging_degree([e[0] + e[1]], e[:2], n_draws=n_draws)
+    with pytest.raises(TypeError, match="n_draws must be an instance of int"):
+        hedging_degree([e[0] + e[1]], e[:2], n_draws=2.5)
