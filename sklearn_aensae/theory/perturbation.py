@@ -94,8 +94,8 @@ def empirical_lipschitz(
         If `estimator` has no `transform`, or no `encode` where a method is asked for.
     ValueError
         If an array is not two-dimensional and finite, all rows or a direction are 0, shapes do not
-        fit, `scale` is not positive, `n_perturbations` is less than 1, or `random_state` cannot
-        be a seed.
+        fit, `scale` is not positive or so small that rounding leaves a row in its place,
+        `n_perturbations` is less than 1, or `random_state` cannot be a seed.
 
     References
     ----------
@@ -134,6 +134,11 @@ def empirical_lipschitz(
     for column, move in zip(ratios.T, moves, strict=True):
         moved = (rows + move).astype(rows.dtype)
         lengths = np.linalg.norm(np.subtract(moved, rows, dtype=np.float64), axis=1)
+        if not lengths.all():
+            raise ValueError(
+                f"scale={scale:g} is too small for rows of type {rows.dtype}: rounding leaves "
+                f"{np.count_nonzero(lengths == 0)} of {len(rows)} in their place."
+            )
         column[:] = _distances(encode(moved), before) / lengths
     return EmpiricalLipschitz(float(ratios.max()), float(ratios.mean()), ratios)
 

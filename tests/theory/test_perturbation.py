@@ -93,6 +93,15 @@ def test_estimators_by_method(spiked):
     np.testing.assert_allclose(again.ratios, encoder.ratios, rtol=1e-12)
 
 
+@pytest.mark.parametrize(
+    ("dtype", "scale"), [(np.float16, 1e-5), (np.float32, 1e-9), (np.float64, 1e-18)]
+)
+def test_a_move_that_rounding_swallows_is_named(spiked, dtype, scale):
+    X = spiked[0].astype(dtype)
+    with pytest.raises(ValueError, match=f"scale={scale:g} is too small .* {np.dtype(dtype)}"):
+        empirical_lipschitz(Coder(np.abs), X, scale=scale, random_state=0)
+
+
 def test_what_makes_no_sense_is_named(spiked):
     X = spiked[0]
     coder = Coder(np.abs)
