@@ -7,6 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
+from sklearn_aensae._numbers import check_number
+
 __all__ = ["Context", "top_contexts"]
 
 GAP = "…"
@@ -54,7 +56,8 @@ def top_contexts(
     Raises
     ------
     ValueError, TypeError
-        If codes and tokens have different lengths, or there is no such feature.
+        If codes and tokens have different lengths, there is no such feature, `n_contexts` is no
+        integer of at least 1, or `width` none of at least 0.
 
     Examples
     --------
@@ -64,6 +67,8 @@ def top_contexts(
     >>> top_contexts(np.array([[0.0], [2.0], [0.0]]), tokens, 0)
     [Context(code=2.0, before='x', token=' =', after=' 1', row=1)]
     """
+    check_number(n_contexts, "n_contexts", Integral, min_val=1)
+    check_number(width, "width", Integral, min_val=0)
     # A data frame, say, that `set_output` asked for.
     codes = codes if sparse.issparse(codes) else np.asarray(codes)
     if not isinstance(feature, Integral):
@@ -94,10 +99,11 @@ def _context(code: float, tokens: NDArray[Any], row: int, width: int) -> Context
     middle = row - start
     before, after = list(words[:middle]), list(words[middle + 1 :])
     if "position" in (near.dtype.names or ()):
-        gaps = same[1:] & same[:-1] & (np.diff(near["position"]) > 1)
-        for i in gaps.nonzero()[0]:
-            if i < middle:
-                before[i] += GAP
+        # Tokens that were added, such as a BOS between two windows, have no place in the text.
+        own = np.flatnonzero(same & (near["position"] >= 0))
+        for i in own[1:][np.diff(near["position"][own]) > 1]:
+            if i <= middle:
+                before[i - 1] += GAP
             else:
-                after[i - middle] = GAP + after[i - middle]
+                after[i - middle - 1] = GAP + after[i - middle - 1]
     return Context(code, "".join(before), str(words[middle]), "".join(after), row)

@@ -152,3 +152,34 @@ def test_contexts_mark_tokens_that_were_dropped():
         codes[row] = 1
         (context,) = top_contexts(codes, tokens, 0)
         assert context[1:4] == expected
+
+
+def test_added_tokens_are_no_gap_and_hide_none():
+    places = [(-1, "<"), (0, "a"), (1, "b"), (-1, "<"), (2, "c"), (-1, "<"), (5, "d")]
+    tokens = np.array(
+        [(0, *place) for place in places],
+        dtype=[("text", int), ("position", int), ("token", object)],
+    )
+    texts = {0: ("", "<", "ab<c<…d"), 2: ("<a", "b", "<c<…d"), 6: ("<ab<c<…", "d", "")}
+    for row, expected in texts.items():
+        codes = np.zeros((7, 1))
+        codes[row] = 1
+        (context,) = top_contexts(codes, tokens, 0)
+        assert context[1:4] == expected
+
+
+@pytest.mark.parametrize(
+    ("given", "error", "message"),
+    [
+        ({"n_contexts": 0}, ValueError, "n_contexts == 0"),
+        ({"n_contexts": -1}, ValueError, "n_contexts == -1"),
+        ({"n_contexts": 2.5}, TypeError, "n_contexts must be an instance of int"),
+        ({"width": -1}, ValueError, "width == -1"),
+        ({"width": 1.0}, TypeError, "width must be an instance of int"),
+    ],
+)
+def test_sizes_of_contexts_are_whole_numbers(given, error, message):
+    tokens = np.array([(0, "a")], dtype=[("text", int), ("token", object)])
+    with pytest.raises(error, match=message):
+        top_contexts(np.ones((1, 1)), tokens, 0, **given)
+    assert top_contexts(np.ones((1, 1)), tokens, 0, width=0)[0].token == "a"
