@@ -72,7 +72,8 @@ def _runs(
     clean: list[Tensor] = []
 
     def look(hidden: Tensor) -> Tensor:
-        clean.append(hidden)
+        # A copy, because the model goes on and may write into its own tensor.
+        clean.append(hidden.clone())
         return hidden
 
     yield "clean", edit_block(*target, look)

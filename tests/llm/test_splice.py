@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from llm.tiny import TEXTS
+from sklearn_aensae.llm.blocks import find_blocks
 from sklearn_aensae.llm.options import language_model, windows
 from sklearn_aensae.llm.splice import spliced_losses
 
@@ -51,6 +52,28 @@ def test_losses_are_those_of_a_run_by_hand(parts):
     assert losses.cross_entropy["clean"] == pytest.approx(clean, rel=1e-6)
     assert losses.cross_entropy["halved"] == pytest.approx(halved, rel=1e-6)
     assert losses.divergence == pytest.approx(divergence, rel=1e-6)
+
+
+def test_what_is_edited_is_safe_from_a_model_that_writes_into_it(parts):
+    model, groups = parts()
+    seen = []
+
+    def see():
+        spliced_losses(model, groups, 2, None, {"same": lambda rows: seen.append(rows) or rows})
+        return np.concatenate(seen)
+
+    def write(module, args, kwargs):
+        (*args, *kwargs.values())[0].mul_(2)
+
+    following = find_blocks(model.network)[2]
+    assert find_blocks(model.network)[1] is model.block
+    expected = see()
+    seen.clear()
+    handle = following.register_forward_pre_hook(write, with_kwargs=True)
+    try:
+        np.testing.assert_array_equal(see(), expected)
+    finally:
+        handle.remove()
 
 
 def test_special_tokens_stay_clean(parts):
