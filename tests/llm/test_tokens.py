@@ -107,6 +107,15 @@ def test_split_windows_cover_the_text_and_show_each_token_once(stride, expected)
     assert [w.position[0] for w in group] == [ord(text[0]) - 97 for text in expected]
 
 
+def test_in_overlapping_windows_what_is_added_is_shown_each_time():
+    (group,) = cut(["abcdef"], long_texts="split", stride=2, max_length=6, prefix=[25], suffix=[26])
+    assert [spell(window) for window in group] == ["yabcdz", "ycdefz"]
+    first, second = (window.fresh.tolist() for window in group)
+    assert first == [True] * 6
+    # Of the BOS, c, d, e, f and the suffix, the first window has shown c and d.
+    assert second == [True, False, False, True, True, True]
+
+
 def test_a_text_that_fits_is_not_split():
     (group,) = cut(["abcd"], long_texts="split", stride=1, max_length=4)
     assert [spell(window) for window in group] == ["abcd"]
@@ -123,6 +132,13 @@ def test_packing_joins_texts_with_eos_and_loses_nothing():
 def test_packed_windows_each_start_with_the_prefix():
     groups = cut(["abc", "de", "fghij"], packing=True, max_length=5, prefix=[26])
     assert [spell(window) for (window,) in groups] == ["zabc.", "zde.f", "zghij"]
+
+
+def test_what_surrounds_a_packed_window_belongs_to_the_texts_at_its_ends():
+    ((window,), _) = cut(["abc", "de"], packing=True, max_length=7, prefix=[25], suffix=[26])
+    assert spell(window) == "yabc.dz"
+    assert window.text.tolist() == [0, 0, 0, 0, 0, 1, 1]
+    assert window.position.tolist() == [ADDED, 0, 1, 2, ADDED, 0, ADDED]
 
 
 def test_no_limit_takes_any_text_but_cannot_cut():
