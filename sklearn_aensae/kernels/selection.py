@@ -101,7 +101,7 @@ def _largest(entries: Tensor, k: int) -> Tensor:
     """
     n_columns = entries.shape[1]
     suits = n_columns <= MOST_COLUMNS and n_columns < FEW * k and entries.dtype in KEYS
-    if entries.device.type != "cpu" or not suits:
+    if not (suits and _devices.reads_are_free(entries.device)):
         return entries.topk(k, dim=1, sorted=False).indices
     floats, integers = KEYS[entries.dtype]
     bound = torch.finfo(entries.dtype).max

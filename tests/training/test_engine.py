@@ -57,17 +57,55 @@ def test_host_reads_do_not_grow_with_the_batches(cls, monkeypatch):
     assert reads[96] - reads[32] <= allowed
 
 
-@pytest.mark.parametrize("read", [".item()", "mask", "float"])
+READS = {
+    "item": lambda x, n: x.sum().item(),
+    "float": lambda x, n: float(x[0]),
+    "if": lambda x, n: 1 if x[0] > 0 else 0,
+    "range": lambda x, n: range(n[0]),
+    "mask": lambda x, n: x[x > 1],
+    "mask set": lambda x, n: x.clone().index_put_((x > 1,), x[0]),
+    "mask put": lambda x, n: x.index_put((x > 1,), x[0]),
+    "nonzero": lambda x, n: x.nonzero(),
+    "where": lambda x, n: torch.where(x > 1),
+    "masked_select": lambda x, n: x.masked_select(x > 1),
+    "equal": lambda x, n: torch.equal(x, x),
+    "allclose": lambda x, n: torch.allclose(x, x),
+    "unique": lambda x, n: x.unique(),
+    "unique rows": lambda x, n: x[None].unique(dim=0),
+    "unique_consecutive": lambda x, n: torch.unique_consecutive(x),
+    "repeat_interleave": lambda x, n: x.repeat_interleave(n),
+    "bincount": lambda x, n: torch.bincount(n),
+    "tensor_split": lambda x, n: torch.tensor_split(x, n[:2]),
+    "tensor_split by name": lambda x, n: x.tensor_split(tensor_indices_or_sections=n[:2]),
+    "cpu": lambda x, n: x.cpu(),
+    "numpy": lambda x, n: x.numpy(),
+    "asarray": lambda x, n: np.asarray(x),
+    "tolist": lambda x, n: x.tolist(),
+}
+NO_READS = {
+    "rows": lambda x, n: list(x),
+    "indices": lambda x, n: x[n],
+    "indices put": lambda x, n: x.index_put((n,), x),
+    "repeats of known number": lambda x, n: x.repeat_interleave(n, output_size=3),
+    "split": lambda x, n: x.tensor_split(2),
+    "where": lambda x, n: torch.where(x > 1, x, 0),
+}
+
+
+@pytest.mark.parametrize("read", READS)
 def test_the_counter_sees_reads(read):
-    tensor = torch.arange(3.0)
+    tensor, numbers = torch.arange(3.0), torch.tensor([1, 2, 3])
     with count_host_reads() as counter:
-        if read == ".item()":
-            tensor.sum().item()
-        elif read == "float":
-            float(tensor[0])
-        else:
-            tensor[tensor > 1]
+        READS[read](tensor, numbers)
     assert counter.n_reads == 1
+
+
+@pytest.mark.parametrize("other", NO_READS)
+def test_the_counter_sees_nothing_else(other):
+    tensor, numbers = torch.arange(3.0), torch.tensor([0, 2, 1])
+    with count_host_reads() as counter:
+        NO_READS[other](tensor, numbers)
+    assert counter.n_reads == 0
 
 
 def test_learning_rate_schedule():
