@@ -1,10 +1,13 @@
 """The Python in the README and the guides runs as it stands."""
 
 import re
+from inspect import isfunction
 from pathlib import Path
 
 import matplotlib as mpl
 import pytest
+
+from sklearn_aensae import theory
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -31,6 +34,12 @@ def test_the_quickstart_of_the_readme_is_short():
     first = re.search(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), flags=re.S)
     code = [line for line in first[1].splitlines() if line and "import" not in line]
     assert len(code) <= 20
+
+
+def test_the_page_on_theory_calls_each_of_its_functions():
+    page = (ROOT / "docs" / "theory.md").read_text()
+    functions = {name for name in theory.__all__ if isfunction(getattr(theory, name))}
+    assert functions == set(re.findall(r"theory\.(\w+)\(", page))
 
 
 @pytest.mark.parametrize(("page", "target"), LINKS)

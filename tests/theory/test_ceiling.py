@@ -66,6 +66,24 @@ def test_rows_are_read_in_batches():
     np.testing.assert_allclose(found.ceiling, (X @ atoms.T + norms).max(axis=0) / 2, rtol=1e-12)
 
 
+def test_penalties_of_whitened_training():
+    X = make_data() * np.arange(1, 9)
+    params = {"lambda_1": 0.1, "lambda_2": 0.05, "input_scaling": "whiten", "dtype": "float64"}
+    sae = quick(AdaptiveElasticNetSAE, **params).fit(X)
+    # As docs/theory.md has it.
+    rows = (X - sae.whitening_mean_) @ sae.whitening_
+    bias = (sae.decoder_bias_ - sae.whitening_mean_) @ sae.whitening_
+    atoms = sae.components_ @ sae.whitening_
+    atoms /= np.linalg.norm(atoms, axis=1, keepdims=True)
+    strengths = {"lambda_1": sae.lambda_1_, "weights": sae.adaptive_weights_}
+    codes = sae.encode(X, "exact") / sae.code_scale_
+    expected = exact_codes(atoms, rows - bias, lambda_2=0.05, **strengths)
+    assert (expected > 0).any()
+    np.testing.assert_allclose(codes, expected, atol=1e-6)
+    found = signal_ceiling(atoms, rows, bias=bias, **strengths)
+    assert found.can_enter[codes.any(axis=0)].all()
+
+
 def test_many_components_take_no_more_memory():
     rng = np.random.default_rng(0)
     X, atoms = rng.normal(size=(8_000, 4)), rng.normal(size=(2_000, 4))
