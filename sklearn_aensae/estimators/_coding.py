@@ -32,11 +32,14 @@ if TYPE_CHECKING:
 
 __all__ = [
     "CHUNK_BYTES",
+    "as_stored",
     "decode",
     "encode",
     "encode_csr",
     "explained_variance",
     "iter_reconstructions",
+    "iter_residuals",
+    "iter_scaled",
     "reconstruct",
 ]
 
@@ -147,18 +150,20 @@ def _iter_dense_codes(
 def reconstruct(estimator: "BaseSAE", X: Rows) -> Data:
     """Reconstructions of all rows, each with its own scale."""
     result = _empty_like(X, (len(X), len(estimator.decoder_bias_)))
-    for rows, _, reconstruction in iter_reconstructions(estimator, X):
+    for rows, _, _, reconstruction in iter_reconstructions(estimator, X):
         _store(result, rows, reconstruction)
     return result
 
 
-def iter_reconstructions(estimator: "BaseSAE", X: Rows) -> Iterator[tuple[slice, Data, Tensor]]:
-    """Yield rows, their data as given and their reconstruction, in the units of either."""
+def iter_reconstructions(
+    estimator: "BaseSAE", X: Rows
+) -> Iterator[tuple[slice, Data, Codes, Tensor]]:
+    """Yield rows, their data, codes and reconstruction; codes are in the units of training."""
     module = read_module(estimator)
     for rows, given, x, units in _iter_rows(estimator, X):
         scaled = units.rows(x)
         codes = estimator._encode_rows(module, scaled)
-        yield rows, given, units.outputs(module.reconstruct(scaled, codes))
+        yield rows, given, codes, units.outputs(module.reconstruct(scaled, codes))
 
 
 def explained_variance(estimator: "BaseSAE", X: Rows, y: Rows | None = None) -> float:
@@ -167,9 +172,9 @@ def explained_variance(estimator: "BaseSAE", X: Rows, y: Rows | None = None) -> 
     In the float types that the caller sees: rounding to the module's may take all variance away.
     """
     statistics = ReconstructionStatistics()
-    for rows, given, reconstruction in iter_reconstructions(estimator, X):
+    for rows, given, _, reconstruction in iter_reconstructions(estimator, X):
         wanted = given if y is None else y[rows]
-        statistics.update(wanted, _as_stored(X, reconstruction))
+        statistics.update(wanted, as_stored(X, reconstruction))
     return statistics.explained_variance
 
 
@@ -276,7 +281,7 @@ def _store(result: Data, rows: slice, block: Tensor) -> None:
         result[rows] = block.cpu().numpy()
 
 
-def _as_stored(result: Rows, block: Tensor) -> Data:
+def as_stored(result: Rows, block: Tensor) -> Data:
     """Return what `_store` would leave of a block in such a result: the block itself if it can."""
     _refuse_overflow(result, block)
     if isinstance(result, Tensor):

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import torch
+from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state
 from torch import Tensor
 
@@ -110,7 +111,7 @@ def partial_fit(estimator: "BaseSAE", X: Any, y: Any) -> None:
 
 
 @contextmanager
-def unchanged_if_refused(*estimators: "BaseSAE") -> Iterator[None]:
+def unchanged_if_refused(*estimators: BaseEstimator) -> Iterator[None]:
     """Leave estimators as they were if what prepares training fails: an earlier fit stays whole.
 
     To replace attributes is undone, to change what they hold is not.

@@ -14,6 +14,7 @@ from sklearn.utils import check_random_state
 
 from sklearn_aensae._numbers import SEED
 from sklearn_aensae.estimators import AdaptiveElasticNetSAE, BaseSAE
+from sklearn_aensae.estimators._fitting import unchanged_if_refused
 from sklearn_aensae.estimators._many_validation import take_over_inputs
 from sklearn_aensae.estimators._validation import validate_X
 from sklearn_aensae.metrics import SCORERS
@@ -180,7 +181,8 @@ class AdaptiveElasticNetSAECV(DelegatingMixin, BaseEstimator):
         Raises
         ------
         ValueError, TypeError
-            If `X` or a parameter is not what it should be.
+            If `X` or a parameter is not what it should be, or no strength has a score in all folds.
+            An earlier fit then stays whole.
         DivergenceError
             If a loss is not finite.
         KeyboardInterrupt
@@ -189,10 +191,16 @@ class AdaptiveElasticNetSAECV(DelegatingMixin, BaseEstimator):
         Warns
         -----
         UserWarning
-            If no strength reaches `target_l0`; the sparsest is taken.
+            If no strength reaches `target_l0`, and the sparsest is taken; if `scoring` gave NaN for
+            some strengths, and they are passed over.
         TrainingInterruptedWarning
             If Ctrl-C ends the very last training early; the estimator is fitted all the same.
         """
+        with unchanged_if_refused(self):
+            return self._search(X, y, groups)
+
+    def _search(self, X: Any, y: Any, groups: Any) -> Self:
+        """Judge all candidates in all folds, choose, and train."""
         rows = validate_X(self, X, reset=True)
         if isinstance(rows, Stream):
             raise ValueError("X is a stream, whose rows cannot be held out in turn; give an array.")

@@ -32,7 +32,7 @@ class DelegatingMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
         codes : ndarray, Tensor or csr_array of shape (n_samples, n_components)
             Non-negative, in the units of `X`.
         """
-        check_is_fitted(self)
+        check_is_fitted(self, "best_estimator_")
         if features is not None:
             refuse_frames(self)
         return self.best_estimator_.transform(X, features)
@@ -50,7 +50,7 @@ class DelegatingMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
         X : ndarray or Tensor of shape (n_samples, n_features)
             In the units of the training data.
         """
-        check_is_fitted(self)
+        check_is_fitted(self, "best_estimator_")
         return self.best_estimator_.inverse_transform(codes)
 
     def reconstruct(self, X: Any) -> Any:
@@ -66,7 +66,7 @@ class DelegatingMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
         X_reconstructed : ndarray or Tensor of shape (n_samples, n_features)
             Of the kind and float type of `X`.
         """
-        check_is_fitted(self)
+        check_is_fitted(self, "best_estimator_")
         return self.best_estimator_.reconstruct(X)
 
     def score(self, X: Any, y: Any = None) -> float:
@@ -84,7 +84,7 @@ class DelegatingMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
         float
             1 for a perfect reconstruction, 0 for one no better than the mean.
         """
-        check_is_fitted(self)
+        check_is_fitted(self, "best_estimator_")
         return self.best_estimator_.score(X)
 
     @property

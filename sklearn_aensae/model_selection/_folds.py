@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from sklearn_aensae._warnings import warn
 from sklearn_aensae.estimators import BaseSAE
 from sklearn_aensae.metrics import best_explained_variance_at_l0
 from sklearn_aensae.model_selection._path import iter_path, measure
@@ -58,13 +59,29 @@ def choose(scores: Floats, l0: Floats, target_l0: float | None, scored: bool) ->
     scored : bool
         Whether scores are the user's own, and not explained variance, which cannot be maximal and
         sparse at a time.
+
+    Raises
+    ------
+    ValueError
+        If no candidate has a score in all folds.
+
+    Warns
+    -----
+    UserWarning
+        If some have none: these are passed over, as scikit-learn's searches do.
     """
     means = scores.mean(1)
+    failed = np.isnan(means)
+    if failed.all():
+        raise ValueError("No strength has a score in all folds: scoring gave NaN for each.")
+    if failed.any():
+        count = f"{failed.sum()} of {len(means)}"
+        warn(f"scoring gave NaN for {count} strengths; these are passed over.")
     if target_l0 is not None:
         best_at = best_explained_variance_at_l0(target_l0)
         results = {"mean_test_explained_variance": means, "mean_test_neg_l0": -l0.mean(1)}
         return best_at(results)
-    return int(means.argmax()) if scored else within_one_standard_error(scores, l0)
+    return int(np.nanargmax(means)) if scored else within_one_standard_error(scores, l0)
 
 
 def within_one_standard_error(scores: Floats, l0: Floats) -> int:
@@ -80,6 +97,6 @@ def within_one_standard_error(scores: Floats, l0: Floats) -> int:
     Hastie, Tibshirani and Friedman (2009). The Elements of Statistical Learning, section 7.10.1.
     """
     means, n_folds = scores.mean(1), scores.shape[1]
-    best = int(means.argmax())
+    best = int(np.nanargmax(means))
     error = scores[best].std(ddof=1) / np.sqrt(n_folds) if n_folds > 1 else 0.0
     return int(np.where(means >= means[best] - error, l0.mean(1), np.inf).argmin())

@@ -11,9 +11,9 @@ from sklearn.base import clone
 from sklearn.utils import check_random_state
 
 from sklearn_aensae.estimators import AdaptiveElasticNetSAE, BaseSAE
-from sklearn_aensae.estimators._coding import explained_variance, iter_scaled
-from sklearn_aensae.estimators._validation import validate_rows
-from sklearn_aensae.metrics import CodeStatistics
+from sklearn_aensae.estimators._coding import as_stored, iter_reconstructions
+from sklearn_aensae.estimators._validation import validate_rows, validate_X
+from sklearn_aensae.metrics import CodeStatistics, ReconstructionStatistics
 from sklearn_aensae.model_selection._strengths import as_strengths
 from sklearn_aensae.params import Length, check_param
 from sklearn_aensae.sources import is_stream
@@ -125,11 +125,7 @@ def sae_path(
     """
     estimator = AdaptiveElasticNetSAE() if estimator is None else estimator
     check_path(estimator, warm_length)
-    if X_test is None and is_stream(X):
-        raise ValueError("X is a stream, on which nothing can be measured; give X_test.")
-    shape, of_test = (getattr(rows, "shape", None) for rows in (X, X_test))
-    if shape is not None and of_test is not None and shape[1:] != of_test[1:]:
-        raise ValueError(f"X_test has shape {tuple(of_test)}, but X has shape {tuple(shape)}.")
+    _check_rows(estimator, X, X_test)
     strengths = as_strengths(lambdas, eps, estimator, X)
     rows = X if X_test is None else X_test
     kept: list[BaseSAE] = []
@@ -147,6 +143,32 @@ def sae_path(
         dead,
         kept if return_estimators else None,
     )
+
+
+def _check_rows(estimator: BaseSAE, X: Any, X_test: Any) -> None:
+    """Refuse, before anything is trained, rows that only a later strength would stumble on.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If `X` is an iterator, or a stream that is to be measured on, or `X_test` has not rows like
+        those of `X`.
+    """
+    if isinstance(X, Iterator):
+        raise TypeError(
+            "X is an iterator, whose rows are gone after the first strength; give something that "
+            "can be iterated over again, or an array."
+        )
+    if X_test is None:
+        if is_stream(X):
+            raise ValueError("X is a stream, on which nothing can be measured; give X_test.")
+        return
+    probe = clone(estimator)
+    validate_X(probe, X, reset=True)
+    try:
+        validate_rows(probe, X_test)
+    except (ValueError, TypeError) as error:
+        raise type(error)(f"X_test is not what it should be: {error}") from error
 
 
 def check_path(estimator: Any, warm_length: int | float) -> None:
@@ -196,7 +218,8 @@ def iter_path(
 def measure(sae: BaseSAE, X: Any) -> Figures:
     """Measure a fitted estimator on rows, in blocks."""
     rows = validate_rows(sae, X)
-    statistics = CodeStatistics()
-    for _, codes in iter_scaled(sae, rows):
+    errors, statistics = ReconstructionStatistics(), CodeStatistics()
+    for _, given, codes, reconstruction in iter_reconstructions(sae, rows):
+        errors.update(given, as_stored(rows, reconstruction))
         statistics.update(codes.csr())
-    return Figures(explained_variance(sae, rows), statistics.l0, statistics.dead_share())
+    return Figures(errors.explained_variance, statistics.l0, statistics.dead_share())

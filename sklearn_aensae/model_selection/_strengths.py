@@ -32,8 +32,8 @@ def as_strengths(
     ValueError
         If `lambdas` is neither a number of strengths nor a list of them, or `eps` is no share.
     """
+    check_param(eps, "eps", EPS)
     if isinstance(lambdas, Integral) and not isinstance(lambdas, bool) and int(lambdas) >= 1:
-        check_param(eps, "eps", EPS)
         top = largest_strength(estimator, X)
         return np.geomspace(eps * top, top, int(lambdas) + 1)[:-1]
     try:

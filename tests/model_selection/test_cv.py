@@ -8,6 +8,7 @@ import pytest
 import torch
 from helpers import make_data, quick, state_of
 from sklearn.base import clone
+from sklearn.exceptions import NotFittedError
 from sklearn.metrics import make_scorer, r2_score
 from sklearn.model_selection import GroupKFold, KFold, ShuffleSplit
 from sklearn.pipeline import make_pipeline
@@ -213,6 +214,25 @@ def test_what_a_parameter_may_not_be(name, values):
         given = {"sae": value} if name == "estimator" else {name: value}
         with pytest.raises((ValueError, TypeError), match=name):
             search(**({"lambdas": 2} | given)).fit(X)
+
+
+def test_a_fit_that_fails_leaves_what_there_was():
+    cv = search(lambdas=[])
+    with pytest.raises(ValueError, match="lambdas"):
+        cv.fit(X)
+    with pytest.raises(NotFittedError):
+        cv.transform(X)
+    cv.set_params(lambdas=[0.1]).fit(X)
+    codes = cv.transform(X)
+    with pytest.raises(ValueError, match="lambdas"):
+        cv.set_params(lambdas=[]).fit(X[:, :3])
+    assert cv.n_features_in_ == 8
+    np.testing.assert_array_equal(cv.transform(X), codes)
+
+
+def test_the_share_is_checked_where_strengths_are_given():
+    with pytest.raises(ValueError, match="eps must be"):
+        search(lambdas=[0.1], eps="foo").fit(X)
 
 
 def test_a_penalty_that_the_estimator_does_not_have():

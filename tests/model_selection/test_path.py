@@ -9,6 +9,7 @@ from skorch.callbacks import Callback
 from sklearn_aensae import L1SAE, AdaptiveElasticNetSAE, JumpReLUSAE, TopKSAE, sae_path
 from sklearn_aensae.exceptions import TrainingInterruptedWarning
 from sklearn_aensae.metrics import dead_share, l0
+from sklearn_aensae.model_selection._path import measure
 
 X, X_TEST = make_data(150)[:120], make_data(150)[120:]
 STRENGTHS = [0.01, 0.1, 0.5]
@@ -114,10 +115,52 @@ def test_a_stream_that_can_start_again():
     sae = quick(L1SAE, max_steps=8)
     path = sae_path(Blocks(), 2, estimator=sae, X_test=X_TEST)
     assert path.components.shape == (24, 8, 2)
-    with pytest.raises(ValueError, match=r"X_test has shape \(.*, 3\), but X has shape"):
-        sae_path(X, 2, estimator=sae, X_test=X_TEST[:, :3])
     with pytest.raises(ValueError, match="give X_test"):
         sae_path(Blocks(), 2, estimator=sae)
+
+
+class NoFit(Callback):
+    """Fails where training begins."""
+
+    def on_train_begin(self, net, **kwargs):
+        raise AssertionError("trained")
+
+
+@pytest.mark.parametrize(
+    ("rows", "match"),
+    [
+        (X_TEST[:, :3].tolist(), "X has 3 features, but L1SAE is expecting 8"),
+        (np.full((2, 8), np.nan), "NaN"),
+        (iter([X_TEST]), "stream"),
+        ("nonsense", "text"),
+    ],
+)
+def test_rows_to_measure_on_are_refused_before_training(rows, match):
+    with pytest.raises(ValueError, match=f"X_test is not what it should be.*{match}"):
+        sae_path(X, STRENGTHS, estimator=quick(L1SAE, callbacks=[NoFit()]), X_test=rows)
+
+
+def test_an_iterator_is_refused_before_training():
+    sae = quick(L1SAE, max_steps=8, callbacks=[NoFit()])
+    for lambdas in (2, STRENGTHS):
+        blocks = iter([X, X])
+        with pytest.raises(TypeError, match="X is an iterator"):
+            sae_path(blocks, lambdas, estimator=sae, X_test=X_TEST)
+        assert len(list(blocks)) == 2
+
+
+def test_every_row_is_encoded_once(monkeypatch):
+    sae = quick(L1SAE).fit(X)
+    seen = []
+    encode = L1SAE._encode_rows
+
+    def count(self, module, rows):
+        seen.append(len(rows))
+        return encode(self, module, rows)
+
+    monkeypatch.setattr(L1SAE, "_encode_rows", count)
+    measure(sae, X_TEST)
+    assert sum(seen) == len(X_TEST)
 
 
 def test_what_has_no_path(tmp_path):

@@ -40,7 +40,7 @@ def test_a_number_of_strengths():
     strengths = as_strengths(4, 0.01, quick(L1SAE), X)
     top = largest_strength(quick(L1SAE), X)
     np.testing.assert_allclose(strengths, top * 0.01 ** np.array([1, 0.75, 0.5, 0.25]))
-    np.testing.assert_array_equal(as_strengths([0.1, 0], 9, quick(L1SAE), X), [0.1, 0.0])
+    np.testing.assert_array_equal(as_strengths([0.1, 0], 0.9, quick(L1SAE), X), [0.1, 0.0])
 
 
 @pytest.mark.parametrize("lambdas", [0, True, [], [[1.0]], [-1.0], [np.nan], "many", None, 2.5])
@@ -54,3 +54,5 @@ def test_bad_requests():
         as_strengths([np.inf], 0.01, quick(L1SAE), X)
     with pytest.raises(ValueError, match="eps must be"):
         as_strengths(3, 1.0, quick(L1SAE), X)
+    with pytest.raises(ValueError, match="eps must be"):
+        as_strengths([0.1], 9, quick(L1SAE), X)
