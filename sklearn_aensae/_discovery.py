@@ -1,9 +1,10 @@
 """Finds all estimators, so that tests and documentation never list them by hand."""
 
+from collections.abc import Iterator
 from inspect import isabstract
 from typing import Any
 
-__all__ = ["all_saes"]
+__all__ = ["all_saes", "defined_saes"]
 
 
 def all_saes() -> list[tuple[str, type[Any]]]:
@@ -20,13 +21,17 @@ def all_saes() -> list[tuple[str, type[Any]]]:
     >>> [name for name, _ in all_saes()][:2]
     ['AdaptiveElasticNetSAE', 'AdaptiveLassoSAE']
     """
+    ours = (cls for cls in defined_saes() if cls.__module__.startswith("sklearn_aensae."))
+    return sorted({cls.__name__: cls for cls in ours}.items())
+
+
+def defined_saes() -> Iterator[type[Any]]:
+    """Yield every class that can be fitted and has been defined so far, users' own included."""
     from sklearn_aensae.estimators import BaseSAE
 
-    found: dict[str, type[Any]] = {}
     pending: list[type[Any]] = [BaseSAE]
     while pending:
         for cls in pending.pop().__subclasses__():
             pending.append(cls)
-            if cls.__module__.startswith("sklearn_aensae.") and not isabstract(cls):
-                found[cls.__name__] = cls
-    return sorted(found.items())
+            if not isabstract(cls):
+                yield cls

@@ -318,9 +318,14 @@ def test_what_does_not_go_with_checkpoints_is_refused(tmp_path):
         make(L1SAE, tmp_path).partial_fit(X)
     with pytest.raises(TypeError, match="optimizer=.* cannot be saved"):
         make(L1SAE, tmp_path, optimizer=lambda p, lr: torch.optim.SGD(p, lr=lr)).fit(X)
-    for bad in ({"checkpoint_dir": 3}, {"checkpoint_interval": 0}, {"checkpoint_interval": 1.5}):
-        with pytest.raises(InvalidParameterError, match=next(iter(bad))):
-            make(L1SAE, tmp_path, **bad).fit(X)
+    for name, bad in (
+        ("checkpoint_dir", 3),
+        ("checkpoint_dir", ""),
+        ("checkpoint_interval", 0),
+        ("checkpoint_interval", 1.5),
+    ):
+        with pytest.raises(InvalidParameterError, match=name):
+            make(L1SAE, tmp_path, **{name: bad}).fit(X)
     assert not list(tmp_path.iterdir())
 
 

@@ -56,9 +56,9 @@ class SpikedDictionaryStream:
     TypeError
         If a size is not an integer.
     ValueError
-        If a size is not positive or `rho` is outside [0, 1]; when rows are drawn, if `n_active`
-        is larger than `n_components`, `noise_std` is negative, `dtype` is neither float64 nor
-        float32, or `random_state` cannot be a seed.
+        If a size is not positive, `rho` is outside [0, 1], `n_active` is larger than
+        `n_components`, `noise_std` is negative, `dtype` is neither float64 nor float32, or
+        `random_state` cannot be a seed.
 
     See Also
     --------
@@ -104,7 +104,9 @@ class SpikedDictionaryStream:
             "dtype": dtype,
         }
         self._seed, self._held_out_seed = rng.randint(2**31 - 1, size=2)
-        self.dictionary: npt.NDArray[Any] = self._atoms.astype(dtype)
+        # One row, to refuse options before the first block is asked for.
+        row = draw_samples(np.random.RandomState(0), 1, self._atoms, **self._options)
+        self.dictionary: npt.NDArray[Any] = row[2]
 
     def __iter__(self) -> Iterator[npt.NDArray[Any]]:
         """Blocks of shape (block_size, n_features), from the first one on."""

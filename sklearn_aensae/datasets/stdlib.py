@@ -92,7 +92,8 @@ def _wanted(root: Path) -> list[Path]:
     return [
         path
         for path in root.rglob("*.py")
-        if _is_wanted(path.relative_to(root).parts) and path.stat().st_size
+        # A link may lead nowhere.
+        if _is_wanted(path.relative_to(root).parts) and path.is_file() and path.stat().st_size
     ]
 
 

@@ -17,4 +17,7 @@ CALLBACKS = Where(
     "a list of skorch callbacks",
     lambda value: isinstance(value, list | tuple) and all(isinstance(v, Callback) for v in value),
 )
-PATH = Where("a path or None", lambda value: isinstance(value, str | os.PathLike | None))
+PATH = Where(
+    "a path or None",
+    lambda value: value is None or (isinstance(value, str | os.PathLike) and value != ""),
+)

@@ -1,8 +1,8 @@
 """The only classes that a file can name: estimators that are already imported."""
 
-from inspect import isabstract
 from typing import Any
 
+from sklearn_aensae._discovery import defined_saes
 from sklearn_aensae.exceptions import LoadError
 
 __all__ = ["class_name", "find_class"]
@@ -25,24 +25,11 @@ def find_class(name: Any) -> type[Any]:
     LoadError
         If no class of that name has been defined.
     """
-    known = _known_classes()
+    # Of two definitions of a name the later one counts.
+    known = {class_name(cls): cls for cls in defined_saes()}
     if name not in known:
         raise LoadError(
             f"unknown class {name!r}; known are {', '.join(sorted(known))}. A class of your own is "
             "known once the module that defines it is imported."
         )
     return known[name]
-
-
-def _known_classes() -> dict[str, type[Any]]:
-    """Return all concrete estimators by name; of two definitions the later one counts."""
-    from sklearn_aensae.estimators import BaseSAE
-
-    found: dict[str, type[Any]] = {}
-    pending: list[type[Any]] = [BaseSAE]
-    while pending:
-        for cls in pending.pop().__subclasses__():
-            pending.append(cls)
-            if not isabstract(cls):
-                found[class_name(cls)] = cls
-    return found

@@ -23,6 +23,8 @@ def encode(value: Any, tensors: dict[str, Tensor], name: str) -> Any:
         If `value` holds anything but numbers, strings, None, tensors, lists, tuples and dicts.
     """
     if isinstance(value, Tensor):
+        while name in tensors:  # {"a.b": ...} beside {"a": {"b": ...}}, or 0 beside "0"
+            name += "'"
         tensors[name] = value.detach().cpu().contiguous()
         return {"$tensor": name}
     value = value.item() if isinstance(value, np.generic) else value

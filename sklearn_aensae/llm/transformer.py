@@ -87,7 +87,8 @@ class LLMActivationTransformer(TransformerMixin, NamesColumns):
         Tokens in a forward pass, padding included; a window that is longer goes alone. Windows
         are sorted by length among about 16 batches, whose rows are in memory at a time, and no
         batch is padded by more than 12 %. It changes speed and memory, and the rows by rounding
-        only.
+        only, unless the model looks at how long the padded batch is, as those with "longrope"
+        embeddings (Phi-3) do where windows on both sides of their original context meet.
     dtype : {"float32", "float16", "bfloat16"} or None, default=None
         What the model computes in; None is the checkpoint's own. Rows are float32 always.
     device : str or torch.device, default="auto"

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Sequence, Sized
-from numbers import Integral
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set, Sized
+from math import inf
 from typing import Any
 
 from torch import nn
 
 from sklearn_aensae.exceptions import InvalidParameterError
-from sklearn_aensae.params import OneOf, Where, validate_params
+from sklearn_aensae.params import InRange, OneOf, Where, is_integer, validate_params
 
 MODEL = Where(
     "a hub name, the path of a folder or a transformers model",
@@ -22,7 +22,7 @@ MODEL = Where(
 LAYER = Where(
     "the index of a block, an integer, negative from the last, or a list of such, each once",
     lambda value: (
-        _is_index(value)
+        is_integer(value)
         or (isinstance(value, list | tuple | range) and _are_distinct_indices(value))
     ),
 )
@@ -30,21 +30,13 @@ OPTIONAL_NAME = Where(
     "None or a string that is not empty",
     lambda value: value is None or (isinstance(value, str) and value != ""),
 )
-RATIO = Where(
-    "None or a number above 1",
-    lambda value: value is None or (isinstance(value, int | float) and value > 1),
-)
+RATIO = InRange(1, inf, open_low=True, open_high=True, optional=True)
 DTYPE = OneOf(None, "float32", "float16", "bfloat16")
-
-
-def _is_index(value: Any) -> bool:
-    """Whether `value` is an integer."""
-    return isinstance(value, Integral) and not isinstance(value, bool)
 
 
 def _are_distinct_indices(values: Sequence[Any]) -> bool:
     """Whether `values` are integers, at least one, and each there once."""
-    return all(map(_is_index, values)) and 0 < len(values) == len(set(values))
+    return all(map(is_integer, values)) and 0 < len(values) == len(set(values))
 
 
 def check_params(options: Any) -> None:
@@ -92,11 +84,16 @@ def each_text(texts: Any) -> Iterator[str]:
 
 
 def _refuse_shape(texts: Any) -> None:
-    """Refuse one lone text, and tables."""
+    """Refuse one lone text, tables, and what has no order or more than texts."""
     if isinstance(texts, str | bytes) or not isinstance(texts, Iterable):
         raise TypeError(
             f"A list, array or Series of texts is expected, got {type(texts).__name__}; "
             "put a single text in a list."
+        )
+    if isinstance(texts, Mapping | Set):
+        raise TypeError(
+            f"A list, array or Series of texts is expected, got {type(texts).__name__}; put what "
+            "is meant, and in which order, in a list."
         )
     # Polars series have a shape but no ndim.
     shape = getattr(texts, "shape", (0,))

@@ -192,7 +192,7 @@ def _check_finite(part: Array, title: str, name: str, start: int) -> None:
         raise ValueError(f"Input {title} contains NaN or infinity, first in row {row} of {name}.")
 
 
-def _in_order(path: Path) -> list[Any]:
+def _in_order(path: Path) -> tuple[list[Any], str]:
     """Sort names by their letters, and by the numbers in them as numbers."""
     parts = re.split(r"(\d+)", path.name)
-    return [*(int(part) if i % 2 else part for i, part in enumerate(parts)), path.name]
+    return [int(part) if i % 2 else part for i, part in enumerate(parts)], path.name

@@ -83,6 +83,8 @@ def test_refuses_what_the_function_refuses():
     with pytest.raises(ValueError, match="rho must be between 0 and 1, got 2"):
         make_stream(rho=2)
     with pytest.raises(ValueError, match="n_active == 17, must be <= 16"):
-        next(iter(make_stream(n_active=17)))
-    with pytest.raises(ValueError, match="n_active == 17, must be <= 16"):
-        make_stream(n_active=17).held_out()
+        make_stream(n_active=17)
+    with pytest.raises(ValueError, match="noise_std must be finite and not negative, got -1"):
+        make_stream(noise_std=-1)
+    with pytest.raises(ValueError, match="dtype must be float64 or float32, got int32"):
+        make_stream(dtype=np.int32)

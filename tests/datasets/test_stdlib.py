@@ -69,7 +69,7 @@ def test_no_tests_no_tables_no_installed_packages():
     assert not any(part.startswith(("_sysconfigdata", "config-")) for part in parts)
 
 
-def test_what_is_left_out(library):
+def test_what_is_left_out(library, tmp_path):
     for path in (
         "test/test_os.py",
         "unittest/test/case.py",
@@ -80,6 +80,7 @@ def test_what_is_left_out(library):
     ):
         library(path, b"left = out\n")
     library("package/__init__.py", b"")
+    (tmp_path / "sitecustomize.py").symlink_to(tmp_path / "nowhere.py")
     library("package/module.py", b"kept = True\n")
     texts, names = load_stdlib_texts("all", return_names=True)
     assert (texts, names) == (["kept = True\n"], ["package.module"])

@@ -72,6 +72,15 @@ def test_what_is_no_data_is_named(value):
         encode({"a": [0, value]}, {}, "state")
 
 
+def test_names_that_look_alike_are_kept_apart():
+    ones, twos = torch.ones(2), torch.full((2,), 2.0)
+    for value in ({"a": {"b": ones}, "a.b": twos}, {0: ones, "0": twos}, {"a'": ones, "a": twos}):
+        back = round_trip(value)
+        assert back.keys() == value.keys()
+    assert torch.equal(round_trip({"a": {"b": ones}, "a.b": twos})["a"]["b"], ones)
+    assert torch.equal(round_trip({0: ones, "0": twos})["0"], twos)
+
+
 def test_unknown_tags_and_tensors_are_refused():
     with pytest.raises(ValueError, match=r"\$code"):
         decode({"$code": "print()"}, {})

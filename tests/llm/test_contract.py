@@ -108,6 +108,8 @@ def test_collections_of_texts_are_alike(activations, container):
     [
         ("a dog", TypeError, "put a single text in a list"),
         (b"a dog", TypeError, "put a single text in a list"),
+        ({"a dog": 1}, TypeError, "got dict; put what is meant, and in which order"),
+        ({"a dog"}, TypeError, "got set; put what is meant, and in which order"),
         (None, TypeError, "got NoneType"),
         ([], ValueError, "0 samples"),
         (np.array([["a", "dog"]]), ValueError, r"1-D, got shape \(1, 2\)"),

@@ -34,6 +34,8 @@ from sklearn_aensae.llm.validation import check_params
         ("exclude_special_tokens", "no"),
         ("max_norm_ratio", 1.0),
         ("max_norm_ratio", "10"),
+        ("max_norm_ratio", True),
+        ("max_norm_ratio", np.inf),
         ("block_path", ""),
         ("max_batch_tokens", 0),
         ("dtype", "int8"),
@@ -74,5 +76,6 @@ def test_allowed_layers_pass(layer):
 
 
 def test_allowed_values_pass(tmp_path):
-    check_params(LLMActivationTransformer(tmp_path, -1, add_bos=True, max_norm_ratio=10))
+    for ratio in (10, np.int64(10), np.float32(10)):
+        check_params(LLMActivationTransformer(tmp_path, -1, add_bos=True, max_norm_ratio=ratio))
     check_params(LLMActivationTransformer("name", 0, long_texts="split", stride=4, dtype="float16"))

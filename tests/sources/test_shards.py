@@ -33,6 +33,11 @@ def test_numbers_in_names_count_as_numbers(tmp_path):
     np.testing.assert_array_equal(shards[:], X[:12])
 
 
+def test_a_name_may_be_the_beginning_of_another(tmp_path):
+    write(tmp_path, **{"a.npy2": X[1:2], "a": X[:1]})
+    assert Shards.open(tmp_path).names == ["a.npy", "a.npy2.npy"]
+
+
 def test_an_archive_is_no_matrix(tmp_path):
     np.savez(tmp_path / "all.npz", X=X)
     with pytest.raises(ValueError, match=r"all\.npz is an archive; expected one matrix"):
