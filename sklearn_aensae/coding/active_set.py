@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from sklearn_aensae.coding.problem import Coding
+from sklearn_aensae.coding.systems import drop_negative, first, solve_on
 
 __all__ = ["Solution", "solve"]
 
@@ -15,11 +16,11 @@ ENTRANTS = 16
 MOST_ROUNDS = 1_000
 """Far more than any row takes: at worst it gains one component per round."""
 
+FEW_ROUNDS = 3
+"""In double precision, to prove what single precision has found."""
+
 WORK = 2**19
 """Numbers in the largest temporary of a block of rows: about what stays in cache."""
-
-SINGULAR, TRACE = 100, 1_000
-"""Pivot that is none, and the ridge that then makes up for it, in units of rounding."""
 
 
 class Solution(NamedTuple):
@@ -70,6 +71,9 @@ def solve(
         rows = order[start : start + max(1, WORK // problem.work(n_slots))]
         start += len(rows)
         _solve_block(problem, rows, columns, values, found, tol=tol, n_rounds=n_rounds)
+    # What few rounds leave is no solution to be proved.
+    if n_rounds == MOST_ROUNDS and problem.x.dtype != torch.float64:
+        _sharpen(problem, found, tol)
     return found.solution()
 
 
@@ -98,6 +102,8 @@ def _solve_block(
         # unless rounding has the last word.
         stuck = value >= best
         done = (gaps <= tol) | (stuck & (most == 1))
+        if bool((stuck & ~done).any()):
+            done |= stuck & coding.is_settled(slopes, columns, values)
         found.add(todo[done], columns[done], values[done], gaps[done])
         left = ~done
         if not bool(left.any()):
@@ -134,6 +140,27 @@ def _descend(
     return trial, residuals, value
 
 
+def _sharpen(problem: Coding, found: "_Found", tol: float) -> None:
+    """Put nearer bounds in the place of gaps that rounding keeps above the tolerance.
+
+    A penalty of a hundredth of a row's norm is less than 100,000 times the rounding of a slope in
+    single precision: no dual point from such slopes proves a gap of 1e-5, though the code itself is
+    far nearer, as its error counts squared. A few rounds in double precision from there on give a
+    dual point that does. The code stays as it is, and the gap is its own.
+    """
+    rows = (found.gaps > tol).nonzero().flatten()
+    if not len(rows):
+        return
+    exact = problem.rows(rows).double()
+    columns, values = found.columns[rows], found.values[rows].double()
+    value = exact.objectives(exact.residuals(columns, values), columns, values)
+    best = solve(exact, columns, values, tol=0.1 * tol, n_rounds=FEW_ROUNDS)
+    left = exact.residuals(best.columns, best.values)
+    least = exact.objectives(left, best.columns, best.values) * (1 - best.gaps)
+    nearer = (value - least) / value.clamp(min=1e-300)
+    found.gaps[rows] = torch.minimum(found.gaps[rows], nearer)
+
+
 def _let_in(
     columns: Tensor, values: Tensor, slopes: Tensor, most: Tensor
 ) -> tuple[Tensor, Tensor, Tensor]:
@@ -156,81 +183,10 @@ def _compact(columns: Tensor, values: Tensor, members: Tensor) -> tuple[Tensor, 
     return columns.gather(1, slots), values.gather(1, slots), members
 
 
-def first(members: Tensor) -> tuple[Tensor, Tensor]:
-    """Return the slots of the members, as many as the row with most has, and which are members."""
-    n_slots = max(1, int(members.sum(1).amax())) if len(members) else 1
-    slots = members.byte().argsort(dim=1, descending=True, stable=True)[:, :n_slots]
-    return slots, members.gather(1, slots)
-
-
 def _mark(columns: Tensor, where: Tensor, n_components: int) -> Tensor:
     """Whether each component of each row is in a marked slot."""
     counts = torch.zeros(len(columns), n_components, dtype=torch.int32, device=columns.device)
     return counts.scatter_add_(1, columns, where.int()) > 0
-
-
-def drop_negative(gram: Tensor, wanted: Tensor, members: Tensor) -> Tensor:
-    """Solve on the member slots of each row, leave out all codes that are not positive, again.
-
-    A few solutions lead to codes that are best for their own support, which is not always the best
-    part of the members.
-    """
-    free, values = members.clone(), torch.zeros_like(wanted)
-    rows = torch.arange(len(values), device=values.device)
-    while len(rows):
-        now = some(free, rows)
-        values[rows] = goal = _solve_free(some(gram, rows), some(wanted, rows), now)
-        blocked = now & (goal <= 0)
-        rows = rows[blocked.any(1)]
-        free &= values > 0
-    return values
-
-
-def solve_on(gram: Tensor, wanted: Tensor, values: Tensor, members: Tensor) -> Tensor:
-    """Solve on the member slots of each row only: non-negative quadratic programs of a few codes.
-
-    The method of Lawson and Hanson: solve without the constraint, go there as far as all codes
-    stay non-negative, leave out those that have become 0, and again until none does.
-    """
-    values, members = torch.where(members, values, 0), members.clone()
-    rows = torch.arange(len(values), device=values.device)
-    while len(rows):
-        now, free = some(values, rows), some(members, rows)
-        goal = _solve_free(some(gram, rows), some(wanted, rows), free)
-        blocked = free & (goal <= 0)
-        # The share of the way at which the first code reaches 0.
-        share = torch.where(blocked, now / (now - goal).clamp(min=1e-30), torch.inf)
-        step = share.amin(1, keepdim=True).clamp(max=1)
-        leaves = blocked & (share <= step)
-        there = torch.where(leaves, 0, now + step * (goal - now)).clamp_(min=0)
-        values[rows] = torch.where(free, there, 0)
-        members[rows] = free & ~leaves
-        rows = rows[blocked.any(1)]
-    return values
-
-
-def some(tensor: Tensor, rows: Tensor) -> Tensor:
-    """Return these rows of what has one entry per row: in their order, and all without a copy."""
-    return tensor if len(rows) == len(tensor) else tensor[rows]
-
-
-def _solve_free(gram: Tensor, wanted: Tensor, free: Tensor) -> Tensor:
-    """Solve the linear systems of the free slots; 0 in the others."""
-    both = free.unsqueeze(1) & free.unsqueeze(2)
-    matrix = torch.where(both, gram, 0)
-    diagonal = matrix.diagonal(dim1=1, dim2=2)
-    diagonal.add_(torch.where(free, 0, 1))
-    right = torch.where(free, wanted, 0).unsqueeze(2)
-    factor, info = torch.linalg.cholesky_ex(matrix)
-    # Of atoms that are 0, the trace is one of 1.
-    largest = diagonal.amax(1)
-    scale = torch.finfo(gram.dtype).eps * torch.where(largest > 0, largest, 1)
-    pivots = factor.diagonal(dim1=1, dim2=2).amin(1).square()
-    # Equal atoms, without a ridge, have no unique solution: a trace of one gives the even one.
-    if bool((singular := (info > 0) | ~(pivots > SINGULAR * scale)).any()):
-        diagonal.add_(torch.where(singular, TRACE * scale, 0).unsqueeze(1))
-        factor[singular] = torch.linalg.cholesky(matrix[singular])
-    return torch.cholesky_solve(right, factor).squeeze(2)
 
 
 class _Found:

@@ -5,8 +5,9 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-from sklearn_aensae.coding.active_set import WORK, drop_negative, first, solve_on, some
+from sklearn_aensae.coding.active_set import WORK
 from sklearn_aensae.coding.problem import Coding
+from sklearn_aensae.coding.systems import drop_negative, first, solve_on, some
 
 __all__ = ["debias", "threshold"]
 

@@ -15,11 +15,9 @@ DENSE = 128
 """Components per slot up to which one product with all atoms costs less than reading those of the
 slots."""
 
-NEGLIGIBLE, SETTLED = 32, 2_000
-"""In units of rounding of a row's norm: a penalty that is none, and a slope that then is 0.
-
-Singular systems are solved to half of the latter.
-"""
+NEGLIGIBLE, SETTLED = 32, 64
+"""In units of rounding of the norms of row and atom: a penalty that is none, and a slope that then
+is 0."""
 
 
 class Coding(NamedTuple):
@@ -43,9 +41,13 @@ class Coding(NamedTuple):
     """n times the strength of the L2 penalty."""
     gram: Tensor | None = None
     """Products of all atoms, contiguous, if they are at hand: (n_components, n_components)."""
+    norms: Tensor | None = None
+    """Of the atoms, if they are at hand: (n_components,)."""
 
     def prepared(self) -> "Coding":
-        """Return the same with the products of all atoms, if that is worth while for its rows."""
+        """Return the same with norms and, if worth while for its rows, products of all atoms."""
+        if self.norms is None:
+            return self._replace(norms=self._norms()).prepared()
         n_components = len(self.atoms)
         if self.gram is not None or n_components > min(MOST_COMPONENTS, 2 * len(self.x)):
             return self
@@ -127,9 +129,9 @@ class Coding(NamedTuple):
         The larger of two lower bounds counts. One is the dual of the lasso on augmented rows,
         at the residual scaled down until no slope is positive. The other, with a ridge, is the
         dual at the residual itself, as :math:`\min_{h \ge 0} \frac\mu2 h^2 - s h =
-        -s_+^2 / (2\mu)` for :math:`s = d^\top r - \alpha`. Where the penalty is less
-        than what rounding adds to a slope, no dual point is near: there the gap counts as 0 if the
-        conditions of optimality hold up to rounding.
+        -s_+^2 / (2\mu)` for :math:`s = d^\top r - \alpha`. Without a ridge, and with a penalty that
+        is less than what rounding adds to a slope, no dual point is near: there the gap counts as 0
+        if the conditions of optimality hold up to rounding.
         """
         primal = self.objectives(residuals, columns, values)
         r, square = residuals.double(), values.double().square().sum(1)
@@ -145,10 +147,32 @@ class Coding(NamedTuple):
             ridged = along - 0.5 * fit - free.double().square().sum(1) / (2 * self.mu)
             dual = torch.maximum(dual, ridged)
         gaps = (primal - dual) / primal.clamp(min=1e-300)
-        rounding = torch.linalg.vector_norm(self.x, dim=1) * torch.finfo(self.x.dtype).eps
-        is_none = self.alpha.max() <= NEGLIGIBLE * rounding
+        if self.mu:
+            return gaps
+        is_none = (self.alpha / self._norms()).max() <= NEGLIGIBLE * self._rounding()
         if not bool(is_none.any()):
             return gaps
+        return gaps.masked_fill(is_none & self.is_settled(slopes, columns, values), 0.0)
+
+    def is_settled(self, slopes: Tensor, columns: Tensor, values: Tensor) -> Tensor:
+        """Whether the conditions of optimality hold up to rounding, for each row: (n_rows,)."""
+        slopes = slopes / self._norms()
         worst = torch.where(values > 0, slopes.gather(1, columns).abs(), 0).amax(1)
-        settled = torch.maximum(worst, slopes.amax(1)) <= SETTLED * rounding
-        return gaps.masked_fill(is_none & settled, 0.0)
+        return torch.maximum(worst, slopes.amax(1)) <= SETTLED * self._rounding()
+
+    def _rounding(self) -> Tensor:
+        """Return the rounding of the product of each row with an atom of norm 1."""
+        norms: Tensor = torch.linalg.vector_norm(self.x, dim=1)
+        return norms * torch.finfo(self.x.dtype).eps
+
+    def _norms(self) -> Tensor:
+        """Return those of the atoms; next to nothing for an atom of 0, whose slope never rises."""
+        if self.norms is not None:
+            return self.norms
+        norms: Tensor = torch.linalg.vector_norm(self.atoms, dim=1)
+        return norms.clamp(min=1e-30)
+
+    def double(self) -> "Coding":
+        """Return the same problem in double precision."""
+        x, atoms, alpha = self.x.double(), self.atoms.double(), self.alpha.double()
+        return Coding(x, atoms, alpha, self.mu)

@@ -6,7 +6,7 @@ import torch
 from scipy.optimize import nnls
 from sklearn.linear_model import ElasticNet
 
-from sklearn_aensae.coding import Coding, active_set, problem, solve
+from sklearn_aensae.coding import Coding, active_set, problem, solve, systems
 
 TOL = {torch.float32: 1e-5, torch.float64: 1e-10}
 N_ROWS, N_FEATURES, N_COMPONENTS = 30, 20, 60
@@ -133,6 +133,69 @@ def test_rows_that_run_out_of_rounds_keep_what_they_have_and_say_so():
     assert (reached < start).all()
     error = (reached - value(coding, slow(coding))) / reached
     assert (error <= found.gaps.numpy() + 1e-9).all()
+
+
+def coherent(rho, scales, n_components=128, n_features=32):
+    """Rows in single precision that are sums of atoms of given norms around one direction."""
+    rng = np.random.default_rng(0)
+    atoms = rng.normal(size=(n_components, n_features))
+    atoms /= np.linalg.norm(atoms, axis=1, keepdims=True)
+    atoms = rho * atoms[:1] + np.sqrt(1 - rho**2) * atoms
+    atoms /= np.linalg.norm(atoms, axis=1, keepdims=True)
+    codes = (1 + 2 * rng.random((60, n_components))) * (rng.random((60, n_components)) < 0.03)
+    x = codes @ atoms + 0.02 * rng.normal(size=(60, n_features))
+    x /= np.linalg.norm(x, axis=1).mean()
+    norms = np.broadcast_to(scales(rng, n_components), n_components)
+    x, atoms, norms = (torch.tensor(part).float() for part in (x, atoms * norms[:, None], norms))
+    return x, atoms, norms
+
+
+@pytest.mark.parametrize("rho", [0.0, 0.9])
+@pytest.mark.parametrize(("strength", "mu"), [(0, 1e-3), (1e-3, 0), (1e-2, 0), (1e-2, 1e-3)])
+@pytest.mark.parametrize(
+    "scales",
+    [lambda *_: 1e-3, lambda *_: 1.0, lambda *_: 1e3, lambda rng, k: 10 ** (rng.random(k) - 0.5)],
+    ids=["short", "unit", "long", "mixed"],
+)
+def test_single_precision_reaches_its_tolerance_and_proves_it(rho, strength, mu, scales):
+    x, atoms, norms = coherent(rho, scales)
+    coding = Coding(x, atoms, strength * norms, mu * float(norms.mean()) ** 2)
+    found = solve(coding, *empty(coding), tol=1e-5)
+    assert found.gaps.max() <= 1e-5
+    double = coding.double()
+    best = solve(double, *empty(double), tol=1e-12)
+    least = value(double, dense(double, *best[:2]).numpy())
+    ours = value(double, dense(coding, *found[:2]).double().numpy())
+    # What codes leave of a row is rounded as the row is.
+    rounding = 4 * np.finfo(np.float32).eps * np.linalg.norm(x, axis=1) * np.sqrt(2 * ours)
+    assert (ours - least <= found.gaps.numpy() * ours + rounding).all()
+    assert ours.max() > 0
+
+
+@pytest.mark.parametrize("mu", [1e-3, 1e-1])
+def test_without_a_penalty_gaps_are_no_less_than_what_codes_miss(mu):
+    x, atoms, norms = coherent(0.0, lambda *_: 1.0)
+    coding = Coding(x, atoms, 0 * norms, mu)
+    columns, values = solve(coding, *empty(coding), tol=1e-6)[:2]
+    least = coding.objectives(coding.residuals(columns, values), columns, values)
+    for change in (1e-3, 1e-4, 1e-5):
+        other = values * (1 + change)
+        left = coding.residuals(columns, other)
+        gaps = coding.gaps(left, coding.slopes(left, columns, other), columns, other)
+        excess = 1 - least / coding.objectives(left, columns, other)
+        assert (gaps >= 0.99 * excess - 1e-6).all()
+        assert change < 1e-3 or excess.max() > 1e-6
+
+
+@pytest.mark.parametrize("dtype", TOL)
+def test_singular_systems_are_solved_as_well_as_others(dtype):
+    """Twice the same atoms: the two together take what one would, whatever its norm."""
+    rng = np.random.default_rng(0)
+    atoms = torch.tensor(rng.normal(size=(3, 5)) * [[1e-4], [1.0], [1e4]], dtype=dtype)
+    gram, codes = atoms @ atoms.T, torch.tensor([[3.0e4, 2.0, 1.0e-4]], dtype=dtype)
+    twice, wanted = gram.repeat(2, 2)[None], (codes @ gram).repeat(1, 2)
+    found = systems.solve_free(twice, wanted, torch.ones(1, 6, dtype=torch.bool))
+    torch.testing.assert_close(found[:, :3] + found[:, 3:], codes, rtol=TOL[dtype] * 10, atol=0)
 
 
 def test_equal_atoms_share_a_code_evenly_with_a_ridge():

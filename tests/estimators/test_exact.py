@@ -5,7 +5,7 @@ import itertools
 import numpy as np
 import pytest
 import torch
-from helpers import make_data, quick
+from helpers import exact_codes, make_data, quick
 from scipy.optimize import nnls
 from sklearn.decomposition import sparse_encode
 from sklearn.exceptions import ConvergenceWarning
@@ -173,12 +173,25 @@ def test_blocks_of_rows_are_solved_alike(monkeypatch):
     np.testing.assert_allclose(sae.encode(X, "exact"), whole, atol=1e-9)
 
 
-def test_single_precision_is_exact_to_its_tolerance(recwarn):
-    sae = quick(AdaptiveElasticNetSAE, **(PARAMS | {"dtype": "float32"})).fit(X)
-    least = objective(sae, sae.encode(X, "exact").astype(np.float64))
-    double = quick(AdaptiveElasticNetSAE, **PARAMS)
-    assert double.dtype == "float64"
-    assert (least <= objective(sae, sae.transform(X).astype(np.float64))).all()
+@pytest.mark.parametrize(
+    ("cls", "penalties"),
+    [
+        (AdaptiveElasticNetSAE, {}),
+        (L1SAE, {"lambda_1": 1e-3}),
+        (ElasticNetSAE, {"lambda_1": 0.0, "lambda_2": 1e-4}),
+    ],
+)
+def test_single_precision_is_exact_to_its_tolerance(cls, penalties, recwarn):
+    sae = quick(cls, **(PARAMS | {"dtype": "float32"} | penalties)).fit(X)
+    s = sae.input_scale_
+    rows, atoms = s * (X - sae.decoder_bias_), sae.components_.astype(np.float64)
+    ridge = getattr(sae, "lambda_2", 0.0)
+    best = exact_codes(atoms, rows, 1.0, ridge, strengths(sae)) / s
+    least = objective(sae, best)
+    found = objective(sae, sae.encode(X, "exact").astype(np.float64))
+    # Attributes are single precision, too, and the bias is rounded once more.
+    assert (found <= least * (1 + 1.2e-5) + 1e-12).all()
+    assert (objective(sae, sae.transform(X).astype(np.float64)) > least * (1 + 1e-3)).any()
     assert not [w for w in recwarn if issubclass(w.category, ConvergenceWarning)]
 
 
