@@ -31,6 +31,7 @@ MAY_KNOW = {
         "inspection",
         "llm",
         "_numbers",
+        "_warnings",
     },
     "skorch": {"training", "estimators"},
     "transformers": {"llm", "datasets", "metrics"},

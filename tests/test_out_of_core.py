@@ -213,7 +213,7 @@ def test_a_bad_value_is_found_when_it_is_read(folder, small_buffers):
 def test_a_path_to_nothing(tmp_path):
     with pytest.raises(FileNotFoundError, match="X is the path"):
         quick(L1SAE).fit(tmp_path / "nowhere")
-    with pytest.raises(ValueError, match="X holds text"):
+    with pytest.raises(ValueError, match="X is the string .*there is no such folder"):
         quick(L1SAE).fit(str(tmp_path / "nowhere"))
 
 

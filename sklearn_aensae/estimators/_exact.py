@@ -135,7 +135,12 @@ class ExactCodingSAE(PenalisedSAE):
         check_is_fitted(self)
         self._check_refinement()
         if self.net_.criterion_.control is None:
-            raise ValueError("match_l0 needs a fit with target_l0; it was None.")
+            later = (
+                "" if self.target_l0 is None else f"; {self.target_l0}, set since, waits for fit"
+            )
+            raise ValueError(
+                f"match_l0 needs a fit with target_l0; in the last, it was None{later}."
+            )
         if not self._has_penalised_codes():
             raise ValueError(
                 "match_l0 needs codes that lambda_1 can make more: transform_method='exact' or "

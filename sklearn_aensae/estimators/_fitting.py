@@ -48,6 +48,9 @@ LEAST_L0 = 0.1
 FAR_FROM_ZERO = 1e-2
 """Share of the variance in the mean square below which the mean is what makes training hard."""
 
+STRENGTHS = ("lambda_0", "lambda_1", "lambda_2")
+"""Parameters that can silence components."""
+
 MISSED = 1.25
 """Factor by which L0 may miss its target as training ends."""
 
@@ -248,9 +251,12 @@ def report_failure(estimator: "BaseSAE", name: str = "") -> None:
             f"{_likely_cause(estimator)}",
         )
     if estimator.history_["l0"][-1] < LEAST_L0:
+        strengths = ((one, getattr(estimator, one, None)) for one in STRENGTHS)
+        given = " and ".join(f"{one}={value}" for one, value in strengths if value is not None)
         warn(
             f"{name}Hardly any component is active: {estimator.history_['l0'][-1]:.2g} per row as "
-            "training ended. Most likely its penalties are too strong.",
+            f"training ended{given and ' with '}{given}. Most likely penalties are too strong, or "
+            "the rows of X are all alike.",
         )
     report_target(estimator, name)
 
@@ -284,9 +290,11 @@ def report_target(estimator: "BaseSAE", name: str = "") -> None:
     if control is None:
         hint = "Train longer."
     elif control.solved_ratio is None:
+        on_the_way = estimator.history_["lambda_1"]
         hint = (
-            f"Train longer, with a smaller learning_rate, or begin with another lambda_1 than "
-            f"{estimator.lambda_1} (it has come to {estimator.lambda_1_:.3g})."
+            "Train longer or with a smaller learning_rate, for lambda_1 to settle: it began at "
+            f"{estimator.lambda_1}, was between {on_the_way.min():.3g} and {on_the_way.max():.3g} "
+            f"on the way, and ended at {estimator.lambda_1_:.3g}."
         )
     else:
         warn(

@@ -84,10 +84,15 @@ def validate_X(estimator: BaseEstimator, X: Any, *, reset: bool) -> Rows | Strea
         count_features(estimator, X.n_features, reset=reset)
         return X
     if _holds_text(X):
+        if isinstance(X, str):
+            raise ValueError(
+                f"X is the string {reprlib.repr(X)}. As a path it leads nowhere: there is no such "
+                "folder, and of files only those named .npy are read. A text goes in a list, to an "
+                f"LLMActivationTransformer before the {type(estimator).__name__} in a Pipeline."
+            )
         raise ValueError(
             f"X holds text, but {type(estimator).__name__} expects numbers. Put an "
-            "LLMActivationTransformer before it in a Pipeline to turn texts into activations; if "
-            "it is a path, there is no such folder, and of files only those named .npy are read."
+            "LLMActivationTransformer before it in a Pipeline to turn texts into activations."
         )
     array: NDArray[np.floating] = validate_data(estimator, X, dtype=FLOATS, reset=reset)
     return array

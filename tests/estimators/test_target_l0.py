@@ -195,6 +195,8 @@ def test_a_target_that_is_missed_later():
 def test_what_cannot_be_matched_is_refused():
     with pytest.raises(ValueError, match="match_l0 needs a fit with target_l0"):
         quick(L1SAE, transform_method="exact").fit(X).match_l0(X)
+    with pytest.raises(ValueError, match="was None; 8, set since, waits for fit"):
+        quick(L1SAE, transform_method="exact").fit(X).set_params(target_l0=8).match_l0(X)
     sae = quick(L1SAE, target_l0=3, refine_steps=1, debias=True).fit(X)
     with pytest.raises(
         ValueError, match=r"lambda_1 can make more: .* refine_steps >= 2; got 'encoder' and 1\."
@@ -380,6 +382,10 @@ def test_double_precision():
 def test_a_target_that_is_missed_is_not_passed_over():
     with pytest.warns(UserWarning, match=r"target_l0=3 was missed: .* after 2 steps. Train longer"):
         quick(L1SAE, target_l0=3, max_steps=2).fit(X)
+    with pytest.warns(
+        UserWarning, match="lambda_1 to settle: it began at 0.01, was between .* and"
+    ):
+        quick(L1SAE, target_l0=3, max_steps=2, lambda_1=0.01).fit(X)
 
 
 def test_jumprelu_says_so_too():
@@ -389,7 +395,7 @@ def test_jumprelu_says_so_too():
 
 @pytest.mark.parametrize("cls", [L1SAE, ElasticNetSAE])
 def test_a_training_that_leaves_no_codes(cls):
-    with pytest.warns(UserWarning, match="Hardly any component is active: 0 per row"):
+    with pytest.warns(UserWarning, match="active: 0 per row .* with lambda_1=100.0.* too strong"):
         quick(cls, lambda_1=100.0, learning_rate=0.1, max_epochs=30).fit(X)
 
 

@@ -132,7 +132,7 @@ class NoFit(Callback):
         (X_TEST[:, :3].tolist(), "X has 3 features, but L1SAE is expecting 8"),
         (np.full((2, 8), np.nan), "NaN"),
         (iter([X_TEST]), "stream"),
-        ("nonsense", "text"),
+        ("nonsense", "is the string"),
     ],
 )
 def test_rows_to_measure_on_are_refused_before_training(rows, match):
