@@ -149,6 +149,21 @@ def test_array_stream_and_partial_fit_agree_in_the_same_order(cls, monkeypatch):
         assert other.n_steps_ == 30
 
 
+@pytest.mark.parametrize("max_steps", [60, None])
+def test_parts_and_a_stream_agree_on_which_features_are_dead(max_steps, monkeypatch):
+    monkeypatch.setattr(_build, "CALIBRATION_ROWS", 60)
+    params = {"shuffle": False, "batch_size": 20, "max_steps": max_steps, "dead_window": 0.1}
+    by_stream, by_parts = (quick(TopKSAE, 200, k=2, **params) for _ in range(2))
+    parts = np.array_split(np.tile(X, (2, 1)), 20)
+    by_stream.partial_fit(iter(parts))
+    for part in parts:
+        by_parts.partial_fit(part)
+    window = 120 if max_steps else 2000
+    assert by_stream.net_.module_.tracker.window == by_parts.net_.module_.tracker.window == window
+    assert (max(by_parts.history_["auxk"]) > 0) == bool(max_steps)
+    np.testing.assert_array_equal(by_parts.components_, by_stream.components_)
+
+
 def test_one_partial_fit_on_a_stream_is_one_pass():
     params = {"shuffle": False, "batch_size": 32, "dead_window": 100}
     by_array, by_stream = (quick(TopKSAE, **params) for _ in range(2))

@@ -207,8 +207,9 @@ class BaseSAE(
 
         The first call initialises weights and scaling from its `X` and reads all parameters;
         later ones read `batch_size`, `shuffle` and `max_steps` only. Schedules given as shares
-        refer to `max_steps`; set it to the planned total. After a `fit`, training goes on with
-        the undiminished learning rate, up to `max_steps` in all: None lets it go on for ever.
+        refer to `max_steps`; set it to the planned total. A float `dead_window` counts 1,000
+        batches as an epoch, as of a stream. After a `fit`, training goes on with the undiminished
+        learning rate, up to `max_steps` in all: None lets it go on for ever.
 
         Parameters
         ----------

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from sklearn_aensae.estimators._plan import OPEN_END, Plan, count_components
 from sklearn_aensae.modules import Autoencoder
+from sklearn_aensae.modules.firing_tracker import FiringTracker
 from sklearn_aensae.modules.initialization import initialize_
 from sklearn_aensae.objective import Objective, Term
 from sklearn_aensae.sources import InputScaling, Source
@@ -50,7 +51,12 @@ def draw_sample(estimator: "BaseSAE", source: Source) -> Tensor:
 
 
 def begin(
-    estimator: "BaseSAE", source: Source, *, n_steps: int | None, sample: Tensor | None = None
+    estimator: "BaseSAE",
+    source: Source,
+    *,
+    n_steps: int | None,
+    sample: Tensor | None = None,
+    in_parts: bool = False,
 ) -> None:
     """Give the estimator a scaling and a new net, from its parameters and data.
 
@@ -64,6 +70,8 @@ def begin(
         Planned optimiser steps.
     sample : Tensor of shape (n_rows, n_features + n_targets) or None
         What `draw_sample` returned, in memory that may be changed; None draws it.
+    in_parts : bool, default=False
+        Whether `source` is the first of several parts, which together are like a stream.
     """
     resume = estimator.warm_start and hasattr(estimator, "net_")
     _check_callbacks(estimator)
@@ -86,6 +94,7 @@ def begin(
     )
     estimator._check_plan(plan)
     module = make_module(estimator, plan)
+    _set_windows(module.tracker, estimator, plan, in_parts)
     generator = torch.Generator().manual_seed(estimator._seed)
     initialize_(module, estimator.init, sample, generator, wanted, source.device)
     if previous is not None:
@@ -163,7 +172,7 @@ def _check_scaling(estimator: "BaseSAE", resume: bool) -> None:
 
 
 def make_module(estimator: "BaseSAE", plan: Plan) -> Autoencoder:
-    """Return the autoencoder on the CPU, with weights yet to be filled in.
+    """Return the autoencoder on the CPU, with weights and windows yet to be filled in.
 
     Raises
     ------
@@ -171,7 +180,7 @@ def make_module(estimator: "BaseSAE", plan: Plan) -> Autoencoder:
         If there is not enough for the weights.
     """
     try:
-        module = Autoencoder(
+        return Autoencoder(
             estimator._make_encoder(plan),
             estimator._make_activation(plan),
             estimator._make_decoder(plan),
@@ -184,13 +193,22 @@ def make_module(estimator: "BaseSAE", plan: Plan) -> Autoencoder:
             f"n_components={estimator.n_components} is {plan.n_components} components for "
             f"{plan.n_features} features: this machine has not enough memory for their weights."
         ) from error
+
+
+def _set_windows(tracker: FiringTracker, estimator: "BaseSAE", plan: Plan, in_parts: bool) -> None:
+    """Say over how many rows a component must be silent to be dead, and densities are counted.
+
+    The first part says nothing about the length of an epoch: it is taken to be that of a stream.
+    """
     batch_size = min(estimator.batch_size, plan.n_samples)
-    module.tracker.window = plan.samples(estimator.dead_window)
-    if not isinstance(estimator.dead_window, Integral) and plan.n_steps is not None:
-        longest = round(LONGEST_WINDOW * plan.n_steps * batch_size)
-        module.tracker.window = max(1, min(module.tracker.window, longest))
-    module.tracker.density_window = plan.steps(DENSITY_SHARE) * batch_size
-    return module
+    window = estimator.dead_window
+    if not isinstance(window, Integral):
+        steps = min(plan.n_steps or OPEN_END, OPEN_END)
+        window *= steps * batch_size if in_parts else plan.n_samples
+        if plan.n_steps is not None:
+            window = min(window, LONGEST_WINDOW * plan.n_steps * batch_size)
+    tracker.window = max(1, round(window))
+    tracker.density_window = plan.steps(DENSITY_SHARE) * batch_size
 
 
 def _variance(rows: Tensor) -> float:

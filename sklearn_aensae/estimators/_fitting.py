@@ -95,7 +95,7 @@ def partial_fit(estimator: "BaseSAE", X: Any, y: Any) -> None:
             device, dtype = resolve_device(estimator.device), getattr(torch, estimator.dtype)
             source = estimator._make_source(X, y, device, dtype, reset=True)
             estimator._seed = draw_seed(estimator)
-            begin(estimator, source, n_steps=estimator.max_steps)
+            begin(estimator, source, n_steps=estimator.max_steps, in_parts=True)
     else:
         dtype = estimator.net_.module_.decoder.bias.dtype
         source = estimator._make_source(X, y, estimator.net_.device, dtype, reset=False)

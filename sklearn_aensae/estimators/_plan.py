@@ -25,7 +25,8 @@ class Plan:
     n_features, n_components : int
         Sizes of input and code.
     n_samples : int
-        Training rows per epoch; of a stream, in 1,000 batches or in all if there will be fewer.
+        Training rows per epoch, or of the first call of `partial_fit`; of a stream, in 1,000
+        batches or in all if there will be fewer.
     n_steps : int or None
         Planned optimiser steps; None if training has an open end.
     variance : float
@@ -52,12 +53,6 @@ class Plan:
         if isinstance(length, Integral):
             return int(length)
         return round(length * (OPEN_END if self.n_steps is None else self.n_steps))
-
-    def samples(self, window: float) -> int:
-        """Return a window in samples: an int as it is, a float as a number of epochs."""
-        return (
-            int(window) if isinstance(window, Integral) else max(1, round(window * self.n_samples))
-        )
 
 
 def plan_length(estimator: "BaseSAE", source: Source) -> tuple[int, int]:
