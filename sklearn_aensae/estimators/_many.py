@@ -71,7 +71,8 @@ def fit_many(estimators: Iterable[BaseSAE], X: Any, y: Any = None) -> list[BaseS
     Warns
     -----
     TrainingInterruptedWarning
-        If Ctrl-C ends training early; all are fitted with what they have learned in as many steps.
+        If Ctrl-C ends training early; all are fitted with what they have learned in as many steps
+        (pressed twice, in the midst of a step, some may have taken one more).
 
     Examples
     --------

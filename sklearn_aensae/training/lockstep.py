@@ -1,6 +1,7 @@
 """Several nets trained on the same batches, each as it would be trained alone."""
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
@@ -25,7 +26,8 @@ class Lockstep:
     Attributes
     ----------
     interrupted_ : bool
-        Whether the user stopped the training of all (Ctrl-C); all have then taken as many steps.
+        Whether the user stopped the training of all (Ctrl-C). All have then taken as many steps;
+        if it was pressed twice, in the midst of a step, some may have taken one more.
     errors_ : dict of int to DivergenceError
         Why nets diverged, by their position.
     """
@@ -38,18 +40,21 @@ class Lockstep:
 
     def fit(self, batches: Batches, held_out: Batches | None, n_epochs: int) -> None:
         """Train for some epochs: the loop of skorch's `fit_loop`, once for all nets."""
+        data = {"X": batches, "y": held_out}
         try:
-            self._each(lambda _, net: net.notify("on_train_begin", X=batches, y=held_out))
             with noting_ctrl_c(self):
-                self._run_epochs(batches, held_out, n_epochs)
-        except KeyboardInterrupt:
-            for i in list(self._training):
-                self._stop(i)
+                try:
+                    self._each(lambda _, net: net.notify("on_train_begin", **data))
+                    self._run_epochs(batches, held_out, n_epochs)
+                except KeyboardInterrupt:
+                    for net in self._training.values():
+                        net.module_.decoder.constrain_()
+                self._end_all(data)
         finally:
             for net in self.nets:
+                net.interrupted_ = self.interrupted_
                 net.forget_epoch()
                 net.release()
-        self._each(lambda _, net: net.notify("on_train_end", X=batches, y=held_out))
 
     def _run_epochs(self, batches: Batches, held_out: Batches | None, n_epochs: int) -> None:
         data = {"dataset_train": batches, "dataset_valid": held_out}
@@ -80,19 +85,27 @@ class Lockstep:
             try:
                 act(i, net)
             except KeyboardInterrupt:
-                self._stop(i)
+                if self.interrupted_:  # by the user, who stops all of them
+                    raise
+                net.module_.decoder.constrain_()
+                self._end(i, {"X": None, "y": None})
             except DivergenceError as error:
                 self._drop(i, error)
 
-    def _stop(self, i: int) -> None:
-        """End a net's training where it is: what a callback or the user wants."""
+    def _end(self, i: int, data: dict[str, Batches | None]) -> None:
+        """End a net's training where it is, once."""
         net = self._training.pop(i)
-        net.module_.decoder.constrain_()
         net.forget_epoch()
         try:
-            net.notify("on_train_end", X=None, y=None)
+            net.notify("on_train_end", **data)
         except DivergenceError as error:
             self.errors_[i] = error
+
+    def _end_all(self, data: dict[str, Batches | None]) -> None:
+        """End the training of those that still train; Ctrl-C cuts short the end of one only."""
+        for i in list(self._training):
+            with suppress(KeyboardInterrupt):
+                self._end(i, data)
 
     def _drop(self, i: int, error: DivergenceError) -> None:
         """Leave a net with its last good weights."""

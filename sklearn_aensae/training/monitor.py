@@ -71,6 +71,8 @@ class Monitor(Callback):
 
     def on_train_end(self, net: Any, **kwargs: Any) -> None:
         """Write what is left, check the last update, close the bar, let go of the kept weights."""
+        if not hasattr(self, "interval_"):  # Ctrl-C came before training had begun
+            return
         try:
             if len(self.interval_):
                 self._write_row(net)

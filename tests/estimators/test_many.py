@@ -141,6 +141,50 @@ def test_ctrl_c_stops_all_at_the_same_step(presser):
         np.testing.assert_allclose(np.linalg.norm(sae.components_, axis=1), 1, atol=1e-5)
 
 
+class PressAt(Callback):
+    """Sends the signal of Ctrl-C at an event, after some step; counts ends of training."""
+
+    def __init__(self, event, n_presses=1, step=None):
+        self.event, self.n_presses, self.step, self.n_ends = event, n_presses, step, 0
+
+    def notify(self, event, net):
+        self.n_ends += event == "on_train_end"
+        if event == self.event and self.step in {None, net.n_steps_}:
+            for _ in range(self.n_presses):
+                os.kill(os.getpid(), signal.SIGINT)
+
+    def on_train_begin(self, net, **kwargs):
+        self.notify("on_train_begin", net)
+
+    def on_batch_end(self, net, **kwargs):
+        self.notify("on_batch_end", net)
+
+    def on_train_end(self, net, **kwargs):
+        self.notify("on_train_end", net)
+
+
+@pytest.mark.parametrize("presser", [0, 2])
+@pytest.mark.parametrize("n_presses", [1, 2])
+@pytest.mark.parametrize(
+    ("event", "step"), [("on_train_begin", 0), ("on_batch_end", 6), ("on_train_end", 12)]
+)
+def test_ctrl_c_stops_all_whenever_it_is_pressed(event, step, n_presses, presser):
+    saes = several()
+    for i, sae in enumerate(saes):
+        sae.set_params(callbacks=[PressAt(event if i == presser else None, n_presses, step)])
+    with pytest.warns(TrainingInterruptedWarning, match=f"after {step} steps; the 3 estimators"):
+        fit_many(saes, X)
+    # A second press in the midst of a step leaves some without it.
+    late = [n_presses == 2 and event == "on_batch_end" and i > presser for i in range(3)]
+    assert [sae.n_steps_ for sae in saes] == [step - one for one in late]
+    for sae in saes:
+        (callback,) = sae.callbacks
+        assert callback.n_ends == 1
+        assert sae.history_.get("step", [0])[-1] == sae.n_steps_
+        assert not hasattr(dict(sae.net_.callbacks_)["monitor"], "kept_")
+        assert np.isfinite(sae.transform(X)).all()
+
+
 def test_ctrl_c_in_the_refits_at_the_end_leaves_all_fitted(monkeypatch):
     saes = [quick(L1SAE, max_steps=5, decoder_refits=1) for _ in range(2)]
     polished = []
