@@ -13,6 +13,7 @@ from sklearn_aensae.estimators._validation import validate_rows
 from sklearn_aensae.modules.decoders import LinearDecoder
 from sklearn_aensae.params import AtLeast
 from sklearn_aensae.sources import Rows
+from sklearn_aensae.training.interrupts import holding_ctrl_c
 
 if TYPE_CHECKING:
     from sklearn_aensae.estimators._base import BaseSAE
@@ -106,8 +107,10 @@ def refit(estimator: "BaseSAE", rows: Rows, ridge: float = 1.0) -> None:
         share = shares.double().cpu().numpy() if isinstance(shares, Tensor) else shares
         equations.add(codes.csr(), np.broadcast_to(share, (len(error), 1)), error)
     atoms, bias = equations.solve(float(ridge))
-    _change_(estimator, torch.from_numpy(atoms), torch.from_numpy(bias))
-    estimator._write_fitted()
+    # In between, the fitted attributes are not those of the module.
+    with holding_ctrl_c():
+        _change_(estimator, torch.from_numpy(atoms), torch.from_numpy(bias))
+        estimator._write_fitted()
 
 
 def _refuse(estimator: "BaseSAE", ridge: float) -> None:

@@ -1,13 +1,13 @@
-"""Ctrl-C lets the step under way end, so that nothing is left half done."""
+"""Ctrl-C lets what is under way end, so that nothing is left half done."""
 
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 from typing import Any
 
-__all__ = ["noting_ctrl_c"]
+__all__ = ["holding_ctrl_c", "noting_ctrl_c"]
 
 
 @contextmanager
@@ -26,11 +26,36 @@ def noting_ctrl_c(owner: Any) -> Iterator[None]:
             previous(number, frame)
         owner.interrupted_ = True
 
+    with _handled_by(note):
+        yield
+
+
+@contextmanager
+def holding_ctrl_c() -> Iterator[None]:
+    """Let what belongs together and takes a moment end first: Ctrl-C acts after it."""
+    pressed = False
+
+    def hold(number: int, frame: FrameType | None) -> None:
+        nonlocal pressed
+        pressed = True
+
+    try:
+        with _handled_by(hold):
+            yield
+    finally:
+        if pressed:
+            signal.raise_signal(signal.SIGINT)
+
+
+@contextmanager
+def _handled_by(handler: Callable[[int, FrameType | None], None]) -> Iterator[None]:
+    """Let a function receive Ctrl-C."""
+    previous = signal.getsignal(signal.SIGINT)
     # Python lets only the main thread set handlers, and only it receives Ctrl-C.
     if threading.current_thread() is not threading.main_thread() or previous is None:
         yield
         return
-    signal.signal(signal.SIGINT, note)
+    signal.signal(signal.SIGINT, handler)
     try:
         yield
     finally:

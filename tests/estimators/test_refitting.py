@@ -2,7 +2,9 @@
 
 import copy
 import functools
+import os
 import pickle
+import signal
 
 import numpy as np
 import pytest
@@ -22,6 +24,8 @@ from sklearn_aensae import (
     load,
 )
 from sklearn_aensae.estimators import _coding
+from sklearn_aensae.exceptions import TrainingInterruptedWarning
+from sklearn_aensae.modules.activations import ReLU
 
 X = make_data() + 3
 REFUSED = [ArchetypalSAE, PolySAE, Transcoder]
@@ -204,3 +208,27 @@ def test_refused_where_atoms_are_not_free(cls):
     sae = quick(cls).fit(*given(cls, X))
     with pytest.raises(TypeError, match=f"{cls.__name__} .*refit_decoder"):
         sae.refit_decoder(X)
+
+
+@pytest.mark.parametrize("within_fit", [True, False])
+def test_ctrl_c_leaves_no_refit_half_done(within_fit, monkeypatch):
+    whole = quick(L1SAE, decoder_refits=1, **EXACT).fit(X)
+    rescale_ = ReLU.rescale_
+
+    def press(self, norms):
+        os.kill(os.getpid(), signal.SIGINT)
+        return rescale_(self, norms)
+
+    sae = quick(L1SAE, decoder_refits=2 if within_fit else 0, **EXACT)
+    if within_fit:
+        monkeypatch.setattr(ReLU, "rescale_", press)
+        with pytest.warns(TrainingInterruptedWarning, match=r"decoder_refits=2. was left out"):
+            sae.fit(X)
+    else:
+        sae.fit(X)
+        monkeypatch.setattr(ReLU, "rescale_", press)
+        with pytest.raises(KeyboardInterrupt):
+            sae.refit_decoder(X)
+    np.testing.assert_allclose(sae.components_, whole.components_, atol=1e-12)
+    np.testing.assert_array_equal(sae.net_.module_.decoder.atoms.detach(), sae.components_)
+    np.testing.assert_allclose(sae.transform(X), whole.transform(X), atol=1e-12)

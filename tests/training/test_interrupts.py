@@ -5,7 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from sklearn_aensae.training.interrupts import noting_ctrl_c
+from sklearn_aensae.training.interrupts import holding_ctrl_c, noting_ctrl_c
 
 
 def press():
@@ -19,6 +19,23 @@ def test_the_first_is_noted_and_the_second_acts():
         assert owner.interrupted_
         press()
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_what_is_held_acts_afterwards():
+    done = []
+    with pytest.raises(KeyboardInterrupt):
+        with holding_ctrl_c():
+            press()
+            press()
+            done.append(1)
+        done.append(2)
+    assert done == [1]
+    owner = SimpleNamespace(interrupted_=False)
+    with noting_ctrl_c(owner):
+        with holding_ctrl_c():
+            press()
+            assert not owner.interrupted_
+        assert owner.interrupted_
 
 
 def test_other_threads_may_not_set_handlers():
