@@ -22,6 +22,7 @@ from sklearn_aensae.params import validate_params
 from sklearn_aensae.sources import Source
 from sklearn_aensae.training import Batches
 from sklearn_aensae.training.checkpoint import attached
+from sklearn_aensae.training.interrupts import ended_by_ctrl_c
 
 if TYPE_CHECKING:
     from sklearn_aensae.estimators._base import BaseSAE
@@ -72,8 +73,9 @@ def fit(estimator: "BaseSAE", X: Any, y: Any) -> None:
             return
     n_epochs -= len(estimator.net_.history)
     try:
-        _train(estimator, source, validation, n_epochs, saved, repeat=source.n_samples is None)
-        calibrate(estimator, source)
+        with ended_by_ctrl_c(estimator.net_):
+            _train(estimator, source, validation, n_epochs, saved, repeat=source.n_samples is None)
+            calibrate(estimator, source)
     finally:
         # Not after `partial_fit`: its next call would pay for the memory again.
         estimator.net_.release()
@@ -107,7 +109,8 @@ def partial_fit(estimator: "BaseSAE", X: Any, y: Any) -> None:
         )
         return
     try:
-        _train(estimator, source, None, n_epochs=1)
+        with ended_by_ctrl_c(estimator.net_):
+            _train(estimator, source, None, n_epochs=1)
     finally:
         estimator._write_fitted()
     _report_interruption(estimator)
@@ -195,7 +198,8 @@ def needs_calibration(estimator: "BaseSAE", source: Source) -> bool:
 def calibrate(estimator: "BaseSAE", source: Source, sample: Tensor | None = None) -> None:
     """Set the thresholds of a batch-wise activation, if it has any, by rows it was trained on.
 
-    The rows are drawn, unless they are given in memory that may be changed.
+    The rows are drawn, unless they are given in memory that may be changed. Ctrl-C leaves the
+    running thresholds of the batches.
     """
     if not needs_calibration(estimator, source):
         return
@@ -207,10 +211,8 @@ def calibrate(estimator: "BaseSAE", source: Source, sample: Tensor | None = None
 
 def polish(estimator: "BaseSAE", source: Source) -> None:
     """Improve what training has led to; Ctrl-C leaves what has been improved by then."""
-    try:
+    with ended_by_ctrl_c(estimator.net_):
         estimator._polish(source)
-    except KeyboardInterrupt:
-        estimator.net_.interrupted_ = True
 
 
 def _report_interruption(estimator: "BaseSAE") -> None:

@@ -27,6 +27,7 @@ from sklearn_aensae.estimators._plan import plan_length
 from sklearn_aensae.exceptions import DivergenceError, TrainingInterruptedWarning
 from sklearn_aensae.sources import Source
 from sklearn_aensae.training import Lockstep
+from sklearn_aensae.training.interrupts import ended_by_ctrl_c
 
 __all__ = ["fit_many"]
 
@@ -115,9 +116,10 @@ def _train(
     first = saes[0]
     lockstep, endless = Lockstep([sae.net_ for sae in saes]), source.n_samples is None
     try:
-        with opened(first, source, validation, repeat=endless) as (batches, held_out):
-            lockstep.fit(batches, held_out, n_epochs)
-        _calibrate([sae for i, sae in enumerate(saes) if i not in lockstep.errors_], source)
+        with ended_by_ctrl_c(lockstep):
+            with opened(first, source, validation, repeat=endless) as (batches, held_out):
+                lockstep.fit(batches, held_out, n_epochs)
+            _calibrate([sae for i, sae in enumerate(saes) if i not in lockstep.errors_], source)
     finally:
         for sae in saes:
             sae._write_fitted()
@@ -147,7 +149,7 @@ def _report(lockstep: Lockstep, saes: Sequence[BaseSAE]) -> None:
             TrainingInterruptedWarning,
         )
     for i, sae in enumerate(saes):
-        if i not in lockstep.errors_:
+        if i not in lockstep.errors_ and not lockstep.interrupted_:
             report_failure(sae, f"estimators[{i}] of {len(saes)}: ")
     for i, error in sorted(lockstep.errors_.items()):
         raise DivergenceError(f"estimators[{i}] of {len(saes)}: {error}") from error

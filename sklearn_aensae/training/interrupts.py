@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import Any
 
-__all__ = ["holding_ctrl_c", "noting_ctrl_c"]
+__all__ = ["ended_by_ctrl_c", "holding_ctrl_c", "noting_ctrl_c"]
 
 
 @contextmanager
@@ -28,6 +28,15 @@ def noting_ctrl_c(owner: Any) -> Iterator[None]:
 
     with _handled_by(note):
         yield
+
+
+@contextmanager
+def ended_by_ctrl_c(owner: Any) -> Iterator[None]:
+    """Break off at Ctrl-C, and set `owner.interrupted_`."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        owner.interrupted_ = True
 
 
 @contextmanager

@@ -76,12 +76,20 @@ class SAENet(NeuralNet):
         loss: Tensor = self.criterion_(X, y_pred._replace(target=y_true), self.module_)
         return loss
 
-    def fit_loop(self, X: Batches, y: Any = None, **fit_params: Any) -> "SAENet":
+    def partial_fit(
+        self, X: Batches, y: Any = None, classes: Any = None, **fit_params: Any
+    ) -> "SAENet":
         """Train as skorch does, and remember whether the user stopped it."""
         self.interrupted_ = False
+        # Callbacks are to begin and to end as a whole, too.
+        with noting_ctrl_c(self):
+            super().partial_fit(X, y, classes, **fit_params)
+        return self
+
+    def fit_loop(self, X: Batches, y: Any = None, **fit_params: Any) -> "SAENet":
+        """Train as skorch does, and end where the constraint holds."""
         try:
-            with noting_ctrl_c(self):
-                super().fit_loop(X, y, **fit_params)
+            super().fit_loop(X, y, **fit_params)
         except KeyboardInterrupt:
             self.module_.decoder.constrain_()
         finally:

@@ -25,12 +25,14 @@ from sklearn_aensae import (
     MatryoshkaSAE,
     TopKSAE,
     _devices,
+    fit_many,
     load,
 )
 from sklearn_aensae.estimators._fitted import read_module
 from sklearn_aensae.exceptions import DivergenceError, TrainingInterruptedWarning
+from sklearn_aensae.modules.activations import BatchTopK
 from sklearn_aensae.testing import count_host_reads
-from sklearn_aensae.training import LearningRateSchedule, PenaltyWarmUp, SAENet
+from sklearn_aensae.training import LearningRateSchedule, Monitor, PenaltyWarmUp, SAENet
 
 X = make_data()
 
@@ -243,6 +245,40 @@ def test_ctrl_c_in_the_last_step_says_what_was_left_out():
     sae = quick(L1SAE, max_steps=6, decoder_refits=2, callbacks=[Press()])
     with pytest.warns(TrainingInterruptedWarning, match=r"after 6 .* .decoder_refits=2. was"):
         sae.fit(X)
+
+
+@pytest.mark.parametrize(("event", "step"), [("on_train_begin", 0), ("on_train_end", 12)])
+def test_ctrl_c_as_callbacks_begin_or_end(event, step, monkeypatch):
+    method = getattr(Monitor, event)
+
+    def press_first(self, net, **kwargs):
+        os.kill(os.getpid(), signal.SIGINT)
+        method(self, net, **kwargs)
+
+    monkeypatch.setattr(Monitor, event, press_first)
+    with pytest.warns(TrainingInterruptedWarning, match=f"interrupted after {step} steps"):
+        sae = quick(L1SAE, log_interval=5).fit(X)
+    assert sae.history_.get("step", [0])[-1] == sae.n_steps_ == step
+    assert not hasattr(dict(sae.net_.callbacks_)["monitor"], "kept_")
+
+
+@pytest.mark.parametrize("together", [False, True])
+def test_ctrl_c_while_thresholds_are_calibrated(together, monkeypatch):
+    calibrate = BatchTopK.calibrate
+
+    def press(self, blocks, n_rows):
+        if self.n_batches > 0:  # also called as training begins
+            os.kill(os.getpid(), signal.SIGINT)
+        calibrate(self, blocks, n_rows)
+
+    monkeypatch.setattr(BatchTopK, "calibrate", press)
+    saes = [quick(BatchTopKSAE) for _ in range(2)]
+    with pytest.warns(TrainingInterruptedWarning, match="interrupted after 12 steps"):
+        saes = fit_many(saes, X) if together else [saes[0].fit(X)]
+    for sae in saes:
+        running = sae.net_.module_.activation.threshold
+        assert sae.threshold_ * sae.input_scale_ == pytest.approx(float(running))
+        assert np.isfinite(sae.transform(X)).all()
 
 
 def test_fit_in_a_thread_that_may_not_set_signal_handlers():
