@@ -76,6 +76,8 @@ def begin(
     resume = estimator.warm_start and hasattr(estimator, "net_")
     _check_callbacks(estimator)
     _check_scaling(estimator, resume)
+    if resume:
+        _check_columns(estimator, source)
     previous = estimator.net_.module_ if resume else None
     sample = draw_sample(estimator, source) if sample is None else sample
     if previous is None:
@@ -169,6 +171,17 @@ def _check_scaling(estimator: "BaseSAE", resume: bool) -> None:
             "unit atoms that reconstructs the input in one piece; use None, 'mean_norm' or "
             "'sample_norm'."
         )
+
+
+def _check_columns(estimator: "BaseSAE", source: Source) -> None:
+    """Refuse columns that the scaling of the last fit does not fit."""
+    for name in ("n_features", "n_targets"):
+        before, now = getattr(estimator._plan, name), getattr(source, name)
+        if before != now:
+            raise ValueError(
+                f"warm_start=True needs the shapes of the last fit: {name} was {before} and would "
+                f"now be {now}."
+            )
 
 
 def make_module(estimator: "BaseSAE", plan: Plan) -> Autoencoder:

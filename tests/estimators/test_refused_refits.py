@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from helpers import make_data, quick
+from helpers import given, make_data, quick
 
 from sklearn_aensae import L1SAE, Crosscoder, TopKSAE, Transcoder, fit_many
 
@@ -57,6 +57,19 @@ def test_targets_and_views_too():
     with pytest.raises(ValueError, match="y has 3 rows"):
         transcoder.fit(X[:, :2], X[:3])
     np.testing.assert_array_equal(transcoder.predict(X), before)
+
+
+@pytest.mark.parametrize(
+    ("cls", "input_scaling"),
+    [(L1SAE, "whiten"), (L1SAE, None), (Crosscoder, "mean_norm"), (Transcoder, "mean_norm")],
+)
+def test_other_columns_are_refused_by_name(cls, input_scaling):
+    sae = quick(cls, input_scaling=input_scaling, warm_start=True).fit(*given(cls, X))
+    with pytest.raises(ValueError, match=r"shapes of the last fit: n_features was 8 .* be 4\."):
+        sae.fit(*given(cls, X[:, :4]))
+    if cls is Transcoder:
+        with pytest.raises(ValueError, match=r"shapes of the last fit: n_targets was 12 .* be 2\."):
+            sae.fit(X, X[:, :2])
 
 
 @pytest.mark.parametrize("method", ["fit", "partial_fit"])
