@@ -226,7 +226,7 @@ class BaseSAE(
         Raises
         ------
         ValueError, TypeError, DivergenceError
-            As in `fit`.
+            As in `fit`; also if a callback, of an earlier `fit` included, monitors rows held out.
         """
         _fitting.partial_fit(self, X, y)
         return self

@@ -1,5 +1,6 @@
 """From an estimator's parameters to a net that is ready to train: the one place of assembly."""
 
+from collections.abc import Iterable
 from functools import partial
 from numbers import Integral
 from typing import TYPE_CHECKING, Any
@@ -27,6 +28,7 @@ __all__ = [
     "begin",
     "draw_sample",
     "make_module",
+    "refuse_held_out",
 ]
 
 OPTIMIZERS: dict[str, Any] = {
@@ -147,13 +149,27 @@ def _check_callbacks(estimator: "BaseSAE") -> None:
             f"lr_warmup={estimator.lr_warmup} and lr_decay={estimator.lr_decay}; set both to 0 to "
             "use the callback."
         )
-    for callback in estimator.callbacks:
+    if not estimator.validation_fraction:
+        refuse_held_out(
+            estimator.callbacks,
+            "validation_fraction=0.0 holds out no rows to compute it; set validation_fraction",
+        )
+
+
+def refuse_held_out(callbacks: Iterable[Any], why: str) -> None:
+    """Refuse callbacks that look at rows held out, as there are none; `why`, and what would help.
+
+    Raises
+    ------
+    ValueError
+        If there are such.
+    """
+    for callback in callbacks:
         monitor = getattr(callback, "monitor", None)
-        if str(monitor).startswith("valid") and not estimator.validation_fraction:
+        if str(monitor).startswith("valid"):
             raise ValueError(
-                f"{type(callback).__name__} in callbacks monitors {monitor!r}, but "
-                "validation_fraction=0.0 holds out no rows to compute it; set validation_fraction, "
-                "or monitor 'train_loss'."
+                f"{type(callback).__name__} in callbacks monitors {monitor!r}, but {why}, or "
+                "monitor 'train_loss'."
             )
 
 

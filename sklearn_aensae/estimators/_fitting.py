@@ -13,7 +13,7 @@ from torch import Tensor
 from sklearn_aensae._devices import resolve_device
 from sklearn_aensae._warnings import warn
 from sklearn_aensae.estimators import _files
-from sklearn_aensae.estimators._build import CALIBRATION_ROWS, begin
+from sklearn_aensae.estimators._build import CALIBRATION_ROWS, begin, refuse_held_out
 from sklearn_aensae.estimators._plan import plan_length
 from sklearn_aensae.exceptions import TrainingInterruptedWarning
 from sklearn_aensae.io._checkpoints import Checkpoints
@@ -92,7 +92,11 @@ def partial_fit(estimator: "BaseSAE", X: Any, y: Any) -> None:
     """Train for one pass over some rows."""
     validate_params(estimator)
     _files.refuse_checkpoints(estimator)
-    if not hasattr(estimator, "net_"):
+    is_new = not hasattr(estimator, "net_")
+    # Callbacks are those that training began with.
+    callbacks = estimator.callbacks if is_new else [one for _, one in estimator.net_.callbacks_]
+    refuse_held_out(callbacks, "partial_fit holds out no rows to compute it; use fit")
+    if is_new:
         with unchanged_if_refused(estimator):
             device, dtype = resolve_device(estimator.device), getattr(torch, estimator.dtype)
             source = estimator._make_source(X, y, device, dtype, reset=True)

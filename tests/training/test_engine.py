@@ -168,6 +168,24 @@ def test_skorch_early_stopping_on_held_out_rows(recwarn):
     assert not [w for w in recwarn if issubclass(w.category, TrainingInterruptedWarning)]
 
 
+def test_partial_fit_refuses_a_callback_that_waits_for_held_out_rows():
+    def make():
+        stopping = EarlyStopping(monitor="valid_loss", sink=lambda text: None)
+        return quick(L1SAE, callbacks=[stopping], validation_fraction=0.25)
+
+    match = (
+        "EarlyStopping .* 'valid_loss', but partial_fit holds out no rows .* use fit, or monitor"
+    )
+    new, fitted = make(), make().fit(X)
+    before = fitted.components_.copy()
+    for sae in (new, fitted, fitted.set_params(callbacks=[])):
+        with pytest.raises(ValueError, match=match):
+            sae.partial_fit(X)
+    assert not hasattr(new, "net_")
+    assert fitted.n_steps_ == 9
+    np.testing.assert_array_equal(fitted.components_, before)
+
+
 def test_skorch_epoch_scoring_and_gradient_clipping():
     scores = EpochScoring(
         lambda net, X, y=None: float(net.n_steps_), name="steps", use_caching=False
