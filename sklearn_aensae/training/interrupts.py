@@ -14,6 +14,8 @@ __all__ = ["ended_by_ctrl_c", "holding_ctrl_c", "noting_ctrl_c"]
 def noting_ctrl_c(owner: Any) -> Iterator[None]:
     """Set `owner.interrupted_` on the first Ctrl-C; the second one acts as it did before.
 
+    Where it was ignored, it still is.
+
     Parameters
     ----------
     owner : object
@@ -22,9 +24,13 @@ def noting_ctrl_c(owner: Any) -> Iterator[None]:
     previous = signal.getsignal(signal.SIGINT)
 
     def note(number: int, frame: FrameType | None) -> None:
-        if owner.interrupted_ and callable(previous):
+        if not owner.interrupted_:
+            owner.interrupted_ = True
+        elif callable(previous):
             previous(number, frame)
-        owner.interrupted_ = True
+        else:  # the system's own way, which ends the process
+            signal.signal(signal.SIGINT, previous)
+            signal.raise_signal(signal.SIGINT)
 
     with _handled_by(note):
         yield
@@ -58,10 +64,12 @@ def holding_ctrl_c() -> Iterator[None]:
 
 @contextmanager
 def _handled_by(handler: Callable[[int, FrameType | None], None]) -> Iterator[None]:
-    """Let a function receive Ctrl-C."""
+    """Let a function receive Ctrl-C, unless nobody is to."""
     previous = signal.getsignal(signal.SIGINT)
-    # Python lets only the main thread set handlers, and only it receives Ctrl-C.
-    if threading.current_thread() is not threading.main_thread() or previous is None:
+    # Python lets only the main thread set handlers, and only it receives Ctrl-C. None is a handler
+    # of other code than Python's, which could not be set again.
+    in_main_thread = threading.current_thread() is threading.main_thread()
+    if not in_main_thread or previous in {None, signal.SIG_IGN}:
         yield
         return
     signal.signal(signal.SIGINT, handler)

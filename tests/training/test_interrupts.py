@@ -1,5 +1,7 @@
 import os
 import signal
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
 
@@ -19,6 +21,41 @@ def test_the_first_is_noted_and_the_second_acts():
         assert owner.interrupted_
         press()
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+@pytest.mark.parametrize("context", [noting_ctrl_c, lambda _: holding_ctrl_c()])
+def test_what_is_ignored_stays_so(context):
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        owner = SimpleNamespace(interrupted_=False)
+        with context(owner):
+            press()
+            press()
+        assert not owner.interrupted_
+        assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+NOTES = """
+import os, signal
+from types import SimpleNamespace
+from sklearn_aensae.training.interrupts import noting_ctrl_c
+
+signal.signal(signal.SIGINT, signal.SIG_DFL)
+owner = SimpleNamespace(interrupted_=False)
+with noting_ctrl_c(owner):
+    os.kill(os.getpid(), signal.SIGINT)
+    print("noted" if owner.interrupted_ else "missed", flush=True)
+    os.kill(os.getpid(), signal.SIGINT)
+    print("still there", flush=True)
+"""
+
+
+def test_the_second_ends_a_process_that_it_would_have_ended():
+    command = [sys.executable, "-c", NOTES]
+    ended = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (ended.returncode, ended.stdout) == (-signal.SIGINT, "noted\n")
 
 
 def test_what_is_held_acts_afterwards():
