@@ -115,7 +115,8 @@ def _write_unwhitened(estimator: "BaseSAE", module: Autoencoder, whitening: Whit
 def _take_norms(estimator: "BaseSAE", norms: NDArray[np.float64]) -> None:
     """Give atoms unit norm, and let codes grow by what they had, whatever chooses them."""
     dtype = estimator.decoder_bias_.dtype
-    atoms = estimator.components_ / np.maximum(norms, 1e-12)[:, None]
+    # They have units, those of X: none is too small but 0.
+    atoms = estimator.components_ / np.where(norms > 0, norms, 1)[:, None]
     estimator.components_ = atoms.astype(dtype)
     estimator.encoder_weights_ = (estimator.encoder_weights_ * norms[:, None]).astype(dtype)
     estimator.encoder_bias_ = (estimator.encoder_bias_ * norms).astype(dtype)

@@ -65,7 +65,7 @@ class Units:
             codes = codes.scaled(self.factors)
         # An atom of norm 0 has codes of 0.
         scale = self.code_scale
-        return codes if scale is None else codes.weighted(1 / scale.clamp(min=1e-12))
+        return codes if scale is None else codes.weighted(1 / scale.where(scale > 0, 1))
 
 
 def units_of(estimator: "BaseSAE", x: Tensor) -> Units:

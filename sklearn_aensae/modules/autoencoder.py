@@ -106,7 +106,7 @@ class Autoencoder(nn.Module):
             atoms.div_(outputs)
             decoder.bias.div_(outputs)
         norms = decoder.norms()
-        atoms.div_(norms.clamp(min=1e-12).unsqueeze(1))
+        atoms.div_(norms.where(norms > 0, 1).unsqueeze(1))
         encoder.weight.mul_(norms.unsqueeze(1))
         encoder.bias.mul_(norms)
         if skip is not None:

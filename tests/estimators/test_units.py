@@ -13,6 +13,7 @@ from sklearn_aensae import (
     AdaptiveElasticNetSAE,
     BatchTopKSAE,
     TopKSAE,
+    Transcoder,
     load,
 )
 from sklearn_aensae.datasets import make_spiked_dictionary
@@ -60,6 +61,28 @@ def test_codes_and_reconstructions_follow_from_fitted_attributes(cls):
         assert np.shape(sae.threshold_) == (24,)
         above = codes_if_active(sae, X) > np.maximum(sae.threshold_, 0)
         np.testing.assert_array_equal(active, above)
+
+
+@each
+@pytest.mark.parametrize("factor", [2.0**-60, 2.0**60])
+def test_the_size_of_the_data_does_not_matter(cls, factor):
+    sae, other = (quick(cls, input_scaling="whiten", dtype="float64") for _ in range(2))
+    codes = sae.fit(X).transform(X)
+    other.fit(factor * X)
+    np.testing.assert_allclose(other.components_, sae.components_, atol=1e-7)
+    np.testing.assert_allclose(other.transform(factor * X) / factor, codes, atol=1e-6)
+    made = other.inverse_transform(factor * codes) / factor
+    np.testing.assert_allclose(made, sae.inverse_transform(codes), atol=1e-6)
+
+
+@pytest.mark.parametrize("factor", [2.0**-60, 2.0**60])
+def test_the_size_of_targets_does_not_matter(factor):
+    rows, targets = given(Transcoder, X)
+    coder, other = (quick(Transcoder, dtype="float64") for _ in range(2))
+    coder.fit(rows, targets)
+    other.fit(rows, factor * targets)
+    np.testing.assert_allclose(np.linalg.norm(other.components_, axis=1), 1, rtol=1e-12)
+    np.testing.assert_allclose(other.predict(X) / factor, coder.predict(X), atol=1e-6)
 
 
 def test_topk_chooses_in_the_units_of_training():
