@@ -48,6 +48,20 @@ def test_too_few_candidates_are_told_and_doubled(monkeypatch):
     activation.adapt()
 
 
+def test_another_budget_makes_room_for_its_own_candidates():
+    before, after = BatchTopK(2), BatchTopK(6)
+    before.threshold.fill_(0.5)
+    after.take_over(before)
+    assert after.n_candidates == BatchTopK(6).n_candidates == 24
+    assert after.threshold == 0.5
+    # What had turned out to be too few is not tried again.
+    before.n_candidates *= 2
+    for k in (2, 6):
+        after = BatchTopK(k)
+        after.take_over(before)
+        assert after.n_candidates == 8 * k
+
+
 def test_a_row_may_take_more_than_its_share():
     pre_codes = torch.zeros(4, 10)
     pre_codes[1] = torch.arange(10.0) + 1

@@ -139,8 +139,11 @@ class Batchwise(Activation):
         return kept
 
     def take_over(self, previous: Activation) -> None:
-        """Keep the thresholds of an earlier fit, and ranks if there are such."""
+        """Keep the thresholds of an earlier fit, ranks if there are such, and what room it took."""
+        assert isinstance(previous, Batchwise)
         self.load_state_dict(previous.state_dict())
+        share = self.mean_active / previous.mean_active
+        self.n_candidates = max(1, round(share * previous.n_candidates))
 
     def adapt(self) -> None:
         """Make room for more candidates if some may have been missing since the last time."""
