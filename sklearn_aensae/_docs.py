@@ -170,7 +170,8 @@ level_weights_ : ndarray of shape (n_levels,)
 layer_sizes, layer_k : list of int or of float, default=(0.25, 0.75) and (0.8125, 0.1875)
     Components of each layer, and its most active ones: shares of `n_components` and of `k` that
     sum to 1, or ints (of active ones, in the place of `k`). A share of less than a component makes
-    no layer; each has at least one active. Published: the defaults, or for k = 32 four layers of
+    no layer; each has at least one active. Of `k`, what is more than a layer has goes to later
+    ones that have room, then to earlier ones. Published: the defaults, or for k = 32 four layers of
     1,536, 3,072, 9,216 and 10,752 with 21, 5, 4 and 2.
 tau : float, default=1e-3
     What a parent's code must exceed in the units of training; in those of `X`, that is

@@ -44,12 +44,14 @@ def cut(
         What shares are shares of.
     layer_sizes, layer_k : sequence of int or of float
         Counts or shares. A layer whose share is too small for a component is left out. The first
-        layer takes what rounding and the others, at least 1 each, leave of `k`.
+        layer takes what rounding and the others, at least 1 each, leave of `k`; of what is more
+        than its components, later layers take what they can, then earlier ones.
 
     Raises
     ------
     ValueError
-        If the two have different lengths, sizes do not sum to the components, or `k` is too small.
+        If the two have different lengths, sizes do not sum to the components, `k` is too small, or
+        a count of `layer_k` exceeds its layer.
     """
     if len(layer_sizes) != len(layer_k):
         raise ValueError(
@@ -66,6 +68,7 @@ def cut(
     sizes = [end - start for start, end in zip([0, *ends], ends, strict=False)]
     parts = [part for size, part in zip(sizes, layer_k, strict=True) if size]
     if isinstance(parts[0], Integral):
+        _check_room(layer_k, sizes)
         active = [int(part) for part in parts]
     else:
         later = [max(1, round(share * k)) for share in parts[1:]]
@@ -73,4 +76,24 @@ def cut(
         if active[0] < 1:
             raise ValueError(f"k={k} leaves less than one active component for each of {parts}.")
     sizes = [size for size in sizes if size]
-    return list(accumulate(sizes)), [min(pair) for pair in zip(active, sizes, strict=True)]
+    return list(accumulate(sizes)), _fill(sizes, active)
+
+
+def _check_room(layer_k: Sequence[float], sizes: Sequence[int]) -> None:
+    """Refuse more active components than a layer has."""
+    for i, (k, size) in enumerate(zip(layer_k, sizes, strict=True)):
+        if k > size > 0:
+            raise ValueError(
+                f"layer_k={layer_k!r} lets {k} of the {size} components of layer {i} be active."
+            )
+
+
+def _fill(sizes: Sequence[int], active: Sequence[int]) -> list[int]:
+    """Give each layer as many as it can hold, and hand on what it cannot."""
+    filled, left = list(active), 0
+    for _ in range(2):  # to later layers, then to those before
+        for i, size in enumerate(sizes):
+            wanted = filled[i] + left
+            filled[i] = min(wanted, size)
+            left = wanted - filled[i]
+    return filled

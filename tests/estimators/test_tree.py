@@ -88,6 +88,11 @@ def test_layers_from_shares_and_from_counts():
         [21, 5, 4, 2],
     )
     assert cut(24576, 1, published, [21, 5, 4, 2])[1] == [21, 5, 4, 2]
+    # What a layer cannot hold, others take.
+    assert cut(64, 32, (0.25, 0.75), (0.8125, 0.1875)) == ([16, 64], [16, 16])
+    assert cut(64, 32, (0.75, 0.25), (0.1875, 0.8125)) == ([48, 64], [16, 16])
+    assert cut(20, 12, (0.1, 0.2, 0.7), (0.5, 0.25, 0.25)) == ([2, 6, 20], [2, 4, 6])
+    assert cut(20, 12, (0.1, 0.7, 0.2), (0.25, 0.25, 0.5)) == ([2, 16, 20], [2, 6, 4])
     # No more active than there are; a share of nothing makes no layer.
     assert cut(8, 32, (0.25, 0.75), (0.8125, 0.1875)) == ([2, 8], [2, 6])
     assert cut(1, 32, (0.25, 0.75), (0.8125, 0.1875)) == ([1], [1])
@@ -105,6 +110,7 @@ def test_layers_from_shares_and_from_counts():
         ({"layer_k": [0, 4]}, "layer_k must be a list of ints >= 1, or of shares"),
         ({"layer_k": 3}, "layer_k must be a list of ints >= 1, or of shares"),
         ({"layer_k": []}, "layer_k must be a list of ints >= 1, or of shares"),
+        ({"layer_k": [7, 1]}, r"layer_k=\[7, 1\] lets 7 of the 6 components of layer 0"),
         ({"tau": -1.0}, "tau must be a number >= 0"),
         ({"aux_layers": [-1]}, "aux_layers must be a list of ints >= 0"),
         ({"aux_layers": (0, 2)}, r"aux_layers=\(0, 2\) names layer 2, but .* the layers 0 to 1"),
