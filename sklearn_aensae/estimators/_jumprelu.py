@@ -41,7 +41,7 @@ class JumpReLUSAE(RevivingSAE):
     step function H and thresholds t > 0, one per component. What is active is not shrunk. The
     step's gradient is that of a slope of width `bandwidth` around t: where no pre-code comes
     that close, a threshold never moves, and L0 stays what it is whatever `lambda_0`. The
-    logarithm of t is trained, by at most a factor of `exp(learning_rate)` per step.
+    logarithm of t is trained: with Adam, a step moves t by about a factor of `exp(learning_rate)`.
 
     Rows have a mean square of 1, so a component is worth its price where it explains more than
     the share `lambda_0` of a row. Where the error is summed over features, as in the papers,
