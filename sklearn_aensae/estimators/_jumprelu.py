@@ -5,7 +5,7 @@ from typing import Annotated, ClassVar
 
 from skorch.callbacks import Callback
 
-from sklearn_aensae.estimators._plan import Plan
+from sklearn_aensae.estimators._plan import Plan, check_target
 from sklearn_aensae.estimators._reviving import RevivingSAE
 from sklearn_aensae.modules.activations import Activation, JumpReLU
 from sklearn_aensae.objective import Term
@@ -141,11 +141,8 @@ class JumpReLUSAE(RevivingSAE):
             raise ValueError(
                 f"target_l0={self.target_l0} needs penalty='l0': the tanh penalty does not count."
             )
-        if self.target_l0 is not None and self.target_l0 >= plan.n_components:
-            raise ValueError(
-                f"target_l0 must be less than the {plan.n_components} components; "
-                f"got {self.target_l0}."
-            )
+        if self.target_l0 is not None:
+            check_target(self.target_l0, plan)
         strength = self.lambda_0
         if strength is None:
             share = LAMBDA_0 if self.target_l0 is None else LAMBDA_0_OF_TARGET

@@ -7,7 +7,7 @@ from typing import Annotated, ClassVar
 
 from skorch.callbacks import Callback
 
-from sklearn_aensae.estimators._plan import Plan
+from sklearn_aensae.estimators._plan import Plan, check_target
 from sklearn_aensae.estimators._reviving import RevivingSAE
 from sklearn_aensae.modules.activations import Activation, ReLU
 from sklearn_aensae.objective import Term
@@ -66,11 +66,7 @@ class PenalisedSAE(RevivingSAE):
             raise ValueError(
                 f"target_l0={self.target_l0} needs lambda_1 > 0 to start from; got lambda_1=0."
             )
-        if self.target_l0 >= plan.n_components:
-            raise ValueError(
-                f"target_l0 must be less than the {plan.n_components} components; "
-                f"got {self.target_l0}."
-            )
+        check_target(self.target_l0, plan)
         return L0Control(self.lambda_1, self.target_l0, plan.steps(1.0))
 
     def _write_fitted(self) -> None:

@@ -10,7 +10,7 @@ from sklearn_aensae.sources import Source
 if TYPE_CHECKING:
     from sklearn_aensae.estimators._base import BaseSAE
 
-__all__ = ["OPEN_END", "Plan", "count_components", "plan_length"]
+__all__ = ["OPEN_END", "Plan", "check_target", "count_components", "plan_length"]
 
 OPEN_END = 1_000
 """Steps to which shares of training refer when nobody knows how long training will be."""
@@ -89,3 +89,11 @@ def count_components(estimator: "BaseSAE", n_features: int) -> int:
             f"{MOST_COMPONENTS} are possible."
         )
     return int(count)
+
+
+def check_target(target_l0: float, plan: Plan) -> None:
+    """Refuse a number of active components that there are not, or that is all of them."""
+    if target_l0 >= plan.n_components:
+        raise ValueError(
+            f"target_l0 must be less than the {plan.n_components} components; got {target_l0}."
+        )
