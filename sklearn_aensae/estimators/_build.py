@@ -259,11 +259,13 @@ def _take_over_weights(module: Autoencoder, previous: Autoencoder) -> None:
             f"warm_start=True needs the shapes of the last fit: weights were {was} and would now "
             f"be {now}."
         )
-    with torch.no_grad():
-        for new, old in zip(module.parameters(), previous.parameters(), strict=True):
-            new.copy_(old)
-    for name in ("encoder", "decoder"):
-        getattr(module, name).load_state_dict(getattr(previous, name).state_dict())
+    # Of encoder and decoder also what does not learn; of the activation, it decides itself.
+    kept = {
+        name: state
+        for name, state in previous.state_dict().items()
+        if name in shapes or name.startswith(("encoder.", "decoder."))
+    }
+    module.load_state_dict(kept, strict=False)
     module.activation.take_over(previous.activation)
 
 
