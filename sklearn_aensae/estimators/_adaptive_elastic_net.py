@@ -1,19 +1,15 @@
 """Adaptive elastic net sparse autoencoder (AEN-SAE)."""
 
 from dataclasses import dataclass
-from typing import Annotated
 
 from sklearn_aensae.estimators._adaptive_lasso import AdaptiveLassoSAE
-from sklearn_aensae.estimators._plan import Plan
-from sklearn_aensae.objective import Term
-from sklearn_aensae.objective.penalties import L2
-from sklearn_aensae.params import AtLeast
+from sklearn_aensae.estimators._elastic_net import ElasticNetSAE
 
 __all__ = ["AdaptiveElasticNetSAE"]
 
 
 @dataclass(eq=False, repr=False, kw_only=True)
-class AdaptiveElasticNetSAE(AdaptiveLassoSAE):
+class AdaptiveElasticNetSAE(ElasticNetSAE, AdaptiveLassoSAE):
     r"""Sparse autoencoder with an adaptive L1 and a squared L2 penalty on its codes (AEN-SAE).
 
     .. math::
@@ -71,11 +67,3 @@ class AdaptiveElasticNetSAE(AdaptiveLassoSAE):
     >>> sae.score(X) > 0.7
     True
     """
-
-    lambda_2: Annotated[float, AtLeast(0, real=True)] = 1e-4
-
-    def _make_terms(self, plan: Plan) -> dict[str, Term]:
-        return {**super()._make_terms(plan), "l2": L2(self.lambda_2)}
-
-    def _ridge(self) -> float:
-        return self._risen_share() * float(self._trained_with["lambda_2"])
