@@ -188,12 +188,13 @@ def test_partial_fit_refuses_a_callback_that_waits_for_held_out_rows():
 
 def test_skorch_epoch_scoring_and_gradient_clipping():
     scores = EpochScoring(
-        lambda net, X, y=None: float(net.n_steps_), name="steps", use_caching=False
+        lambda net, X, y=None: float(net.n_steps_), on_train=True, name="steps", use_caching=False
     )
     clipping = GradientNormClipping(1e-9)
     sae = quick(L1SAE, callbacks=[scores, clipping], optimizer="sgd", lr_warmup=0, lr_decay=0)
     before = quick(L1SAE, max_steps=1, optimizer="sgd", learning_rate=1e-30).fit(X)
-    sae.set_params(validation_fraction=0.0).fit(X)
+    sae.fit(X)
+    assert sae.net_.history[:, "steps"] == [4, 8, 12]
     np.testing.assert_allclose(sae.components_, before.components_, atol=1e-6)
 
 
