@@ -299,7 +299,7 @@ def report_target(estimator: "BaseSAE", name: str = "") -> None:
         on_the_way = estimator.history_["lambda_1"]
         hint = (
             "Train longer or with a smaller learning_rate, for lambda_1 to settle: it began at "
-            f"{estimator.lambda_1}, was between {on_the_way.min():.3g} and {on_the_way.max():.3g} "
+            f"{estimator.lambda_1}, was between {min(on_the_way):.3g} and {max(on_the_way):.3g} "
             f"on the way, and ended at {estimator.lambda_1_:.3g}."
         )
     else:
