@@ -5,7 +5,7 @@ import pytest
 import torch
 from helpers import make_data, quick
 
-from sklearn_aensae import BatchTopKSAE, TopKSAE
+from sklearn_aensae import BatchTopKSAE, TopKSAE, _devices
 from sklearn_aensae.datasets import make_sparse_codes
 from sklearn_aensae.kernels import Workspace
 from sklearn_aensae.modules.activations import MultiTopK, TopK
@@ -73,7 +73,8 @@ def test_codes_are_those_of_topk(trained):
         assert (codes.wider is None) == (not mode)
 
 
-def test_the_wider_choice_costs_no_host_read():
+def test_the_wider_choice_costs_no_host_read(monkeypatch):
+    monkeypatch.setattr(_devices, "reads_are_free", lambda device: False)
     activation, x = MultiTopK(2, 8), torch.randn(20, 4)
     weight = torch.randn(16, 4)
     with count_host_reads() as counter:
