@@ -1,6 +1,6 @@
 """Rows of an array or tensor in memory, fetched by index and moved to the device by batches."""
 
-from collections.abc import Generator, Iterator
+from collections.abc import Generator
 
 import numpy as np
 import torch
@@ -43,13 +43,6 @@ class ArraySource(Source):
         self.subset = subset
         self.n_rows = X.shape[0] if subset is None else len(subset)
         super().__init__(X.shape[1], self.n_rows, device, dtype)
-
-    def chunks(
-        self, batch_size: int, seed: int | None, first: int, stop: int | None
-    ) -> Iterator[Tensor]:
-        """All rows that are left, fetched at once."""
-        order = self._order(seed)
-        yield self.take(slice(first, stop) if order is None else order[first:stop])
 
     def batches(
         self, batch_size: int, seed: int | None, *, skip: int = 0, n_batches: int | None = None

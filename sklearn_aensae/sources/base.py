@@ -10,7 +10,7 @@ from torch import Tensor
 from sklearn_aensae._devices import move
 from sklearn_aensae.sources.prefetch import prefetched
 
-__all__ = ["BUFFER_BYTES", "Source", "deal", "rebatch"]
+__all__ = ["BUFFER_BYTES", "ChunkedSource", "Source", "deal", "rebatch"]
 
 BUFFER_BYTES = 2**28
 """Rows that are mixed with each other. Two buffers, one in use and one being prepared, and what
@@ -19,9 +19,6 @@ torch itself takes then stay well below 1.5 GB."""
 
 class Source(ABC):
     """Rows to train on, wherever they are.
-
-    A member implements `chunks`, `sample` and `split`; batches are cut from the chunks, over
-    their boundaries, while a thread prepares the next chunk.
 
     Parameters
     ----------
@@ -50,7 +47,34 @@ class Source(ABC):
         self.n_samples = n_samples
         self.device = device
         self.dtype = dtype
-        self._epochs_left = 0
+
+    @abstractmethod
+    def batches(
+        self, batch_size: int, seed: int | None, *, skip: int = 0, n_batches: int | None = None
+    ) -> Generator[Tensor]:
+        """Batches of one epoch: those after the first `skip`, and at most `n_batches` of them.
+
+        Each is in memory that its user may change. The order is a function of `seed`; None is the
+        order of the source.
+        """
+
+    @abstractmethod
+    def sample(self, n_rows: int, seed: int | None) -> Tensor:
+        """Up to `n_rows` rows to learn scale and location from: random, or the first if no seed."""
+
+    @abstractmethod
+    def split(self, fraction: float, seed: int) -> tuple["Source", "Source | None"]:
+        """Rows to train on and a random `fraction` of them to validate on (None if that is 0)."""
+
+
+class ChunkedSource(Source):
+    """Rows that come in pieces, each of which takes a while.
+
+    A member implements `chunks`, `sample` and `split`; batches are cut from the chunks, over their
+    boundaries, while a thread prepares the next chunk.
+    """
+
+    _epochs_left = 0
 
     @abstractmethod
     def chunks(
@@ -70,21 +94,10 @@ class Source(ABC):
             Row of the epoch after which nothing is needed; chunks may go on beyond it.
         """
 
-    @abstractmethod
-    def sample(self, n_rows: int, seed: int | None) -> Tensor:
-        """Up to `n_rows` rows to learn scale and location from: random, or the first if no seed."""
-
-    @abstractmethod
-    def split(self, fraction: float, seed: int) -> tuple["Source", "Source | None"]:
-        """Rows to train on and a random `fraction` of them to validate on (None if that is 0)."""
-
     def batches(
         self, batch_size: int, seed: int | None, *, skip: int = 0, n_batches: int | None = None
     ) -> Generator[Tensor]:
-        """Batches of one epoch: those after the first `skip`, and at most `n_batches` of them.
-
-        Each is in memory that its user may change.
-        """
+        """Batches of one epoch, cut from chunks."""
         first = skip * batch_size
         stop = None if n_batches is None else first + n_batches * batch_size
         with prefetched(self.chunks(batch_size, seed, first, stop)) as chunks:

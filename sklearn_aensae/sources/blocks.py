@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from sklearn_aensae.sources.base import BUFFER_BYTES, Source, deal
+from sklearn_aensae.sources.base import BUFFER_BYTES, ChunkedSource, deal
 from sklearn_aensae.sources.shards import Shards
 
 __all__ = ["BLOCK_BYTES", "BlockSource", "rows_of_a_block"]
@@ -22,7 +22,7 @@ RUN_ROWS = 64
 """Neighbouring rows in the calibration sample: single rows would each cost a disk access."""
 
 
-class BlockSource(Source):
+class BlockSource(ChunkedSource):
     """Rows of shards that need not fit in memory.
 
     An epoch is a random order of blocks. Each `BUFFER_BYTES` of them form a buffer, whose rows

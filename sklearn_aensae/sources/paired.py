@@ -1,6 +1,6 @@
 """Rows with a target each: two sources read in the same order, or a stream of pairs."""
 
-from collections.abc import Generator, Iterator
+from collections.abc import Generator
 from contextlib import closing
 from typing import Any
 
@@ -33,13 +33,6 @@ class PairedSource(Source):
             rows.n_features, rows.n_samples, rows.device, rows.dtype, targets.n_features
         )
         self.parts = (rows, targets)
-
-    def chunks(
-        self, batch_size: int, seed: int | None, first: int, stop: int | None
-    ) -> Iterator[Tensor]:
-        """Chunks of both side by side."""
-        parts = (part.chunks(batch_size, seed, first, stop) for part in self.parts)
-        return (torch.cat(pair, 1) for pair in zip(*parts, strict=True))
 
     def batches(
         self, batch_size: int, seed: int | None, *, skip: int = 0, n_batches: int | None = None

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from sklearn_aensae._devices import move
-from sklearn_aensae.sources.base import BUFFER_BYTES, Source, deal
+from sklearn_aensae.sources.base import BUFFER_BYTES, ChunkedSource, deal
 
 __all__ = ["Stream", "StreamSource", "as_matrix"]
 
@@ -101,7 +101,7 @@ class Stream:
         return as_matrix(block, number)
 
 
-class StreamSource(Source):
+class StreamSource(ChunkedSource):
     """Rows of a stream of unknown length, mixed within `BUFFER_BYTES` of consecutive ones.
 
     The buffer in which training ends holds no more rows than are needed: they may be expensive.
