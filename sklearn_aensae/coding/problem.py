@@ -46,12 +46,11 @@ class Coding(NamedTuple):
 
     def prepared(self) -> "Coding":
         """Return the same with norms and, if worth while for its rows, products of all atoms."""
-        if self.norms is None:
-            return self._replace(norms=self._norms()).prepared()
+        known = self if self.norms is not None else self._replace(norms=self._norms())
         n_components = len(self.atoms)
-        if self.gram is not None or n_components > min(MOST_COMPONENTS, 2 * len(self.x)):
-            return self
-        return self._replace(gram=self.atoms @ self.atoms.T)
+        if known.gram is not None or n_components > min(MOST_COMPONENTS, 2 * len(self.x)):
+            return known
+        return known._replace(gram=self.atoms @ self.atoms.T)
 
     def work(self, n_slots: int) -> int:
         """Numbers per row in the largest temporary."""

@@ -259,10 +259,12 @@ class ExactCodingSAE(PenalisedSAE):
             match_l0(self, source.sample(MATCHED_ROWS, self._seed + self.decoder_refits))
 
     def _objectives(self, X: Any, method: str) -> NDArray[np.float64]:
-        """Value of the objective of coding at the codes of a method, for each row."""
+        """Value of the objective of coding, for each row: by a method's codes, and without any."""
 
         def value(problem: Coding, columns: Tensor, values: Tensor) -> Tensor:
-            return problem.objectives(problem.residuals(columns, values), columns, values)
+            left = problem.residuals(columns, values)
+            without = problem.objectives(problem.x, columns, torch.zeros_like(values))
+            return torch.stack([problem.objectives(left, columns, values), without], dim=1)
 
         plain: ExactCodingSAE = copy.copy(self).set_params(refine_steps=0)
         return plain._measure(X, method, value)

@@ -83,17 +83,7 @@ def validate_X(estimator: BaseEstimator, X: Any, *, reset: bool) -> Rows | Strea
     if isinstance(X, Stream | Shards):
         count_features(estimator, X.n_features, reset=reset)
         return X
-    if _holds_text(X):
-        if isinstance(X, str):
-            raise ValueError(
-                f"X is the string {reprlib.repr(X)}. As a path it leads nowhere: there is no such "
-                "folder, and of files only those named .npy are read. A text goes in a list, to an "
-                f"LLMActivationTransformer before the {type(estimator).__name__} in a Pipeline."
-            )
-        raise ValueError(
-            f"X holds text, but {type(estimator).__name__} expects numbers. Put an "
-            "LLMActivationTransformer before it in a Pipeline to turn texts into activations."
-        )
+    _refuse_text(estimator, X)
     array: NDArray[np.floating] = validate_data(estimator, X, dtype=FLOATS, reset=reset)
     return array
 
@@ -172,9 +162,24 @@ def refuse_other_ranks(X: Any, name: str = "X") -> None:
         )
 
 
+def _refuse_text(estimator: BaseEstimator, X: Any) -> None:
+    """Refuse texts, and a path that leads nowhere, which looks like one."""
+    if isinstance(X, str):
+        raise ValueError(
+            f"X is the string {reprlib.repr(X)}. As a path it leads nowhere: there is no such "
+            "folder, and of files only those named .npy are read. A text goes in a list, to an "
+            f"LLMActivationTransformer before the {type(estimator).__name__} in a Pipeline."
+        )
+    if _holds_text(X):
+        raise ValueError(
+            f"X holds text, but {type(estimator).__name__} expects numbers. Put an "
+            "LLMActivationTransformer before it in a Pipeline to turn texts into activations."
+        )
+
+
 def _holds_text(X: Any) -> bool:
     """Whether `X` looks like texts: strings in a list, an array or a column."""
-    if isinstance(X, str | bytes):
+    if isinstance(X, bytes):
         return True
     if getattr(X, "ndim", 1) != 1 or not hasattr(X, "__len__") or not len(X):
         return False

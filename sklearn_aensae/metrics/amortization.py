@@ -82,14 +82,8 @@ def amortization_gap(estimator: Any, X: Any) -> AmortizationGap:
             "estimators with transform_method do, and of a search its best_estimator_ may."
         )
     check_is_fitted(estimator)
-    encoder, exact = (estimator._objectives(X, method) for method in ("encoder", "exact"))
-    energy = estimator._measure(X, "encoder", _half_energy).mean()
-    rounding = torch.finfo(estimator.net_.module_.decoder.bias.dtype).eps * energy
+    encoder, without = estimator._objectives(X, "encoder").T
+    exact, _ = estimator._objectives(X, "exact").T
+    rounding = torch.finfo(estimator.net_.module_.decoder.bias.dtype).eps * without.mean()
     gaps = (encoder - exact) / np.maximum(exact, max(rounding, np.finfo(float).tiny))
     return AmortizationGap(float(gaps.mean()), float(np.median(gaps)), gaps)
-
-
-def _half_energy(problem: Any, columns: torch.Tensor, values: torch.Tensor) -> torch.Tensor:
-    """Half of the squared norm of each row less the bias, as the objective without codes has it."""
-    energy: torch.Tensor = 0.5 * problem.x.double().square().sum(1)
-    return energy

@@ -6,6 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sklearn_aensae.theory._arguments import Floats, check_strength, check_weights
+from sklearn_aensae.theory.gram import rounding
 
 __all__ = ["Penalty", "check_signs"]
 
@@ -26,7 +27,7 @@ class Penalty:
         curvature = np.square(lengths) + self.ridge
         is_short = len(lengths) < len(members)
         least = self.ridge if is_short else curvature.min()
-        if least <= max(atoms.shape) * np.finfo(np.float64).eps * curvature.max():
+        if least <= rounding(atoms, curvature):
             raise ValueError(
                 f"The atoms of support {members.tolist()} are linearly dependent up to rounding: "
                 "without a ridge, or with so small a lambda_2, their codes are not unique."

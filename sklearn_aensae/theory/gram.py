@@ -155,5 +155,5 @@ def spectrum_of(atoms: Floats) -> Floats:
 
 
 def rounding(atoms: Floats, lengths: npt.NDArray[np.floating[Any]]) -> float:
-    """Singular values up to this are 0 but for rounding."""
+    """Singular values, or their squares, up to this are 0 but for rounding."""
     return float(max(atoms.shape) * np.finfo(np.float64).eps * lengths.max(initial=0.0))

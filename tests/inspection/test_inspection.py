@@ -141,6 +141,14 @@ def test_tree_text_of_a_fit_names_every_component_once():
         tree_text(TreeSAE())
 
 
+def around(tokens, row):
+    """Before, token and after of the one context of a feature that fires at a row."""
+    codes = np.zeros((len(tokens), 1))
+    codes[row] = 1
+    (context,) = top_contexts(codes, tokens, 0)
+    return context[1:4]
+
+
 def test_contexts_mark_tokens_that_were_dropped():
     tokens = np.array(
         [(0, 7, "z"), (1, 0, "a"), (1, 2, "b"), (1, 3, "c"), (1, 6, "d"), (1, 7, "e"), (2, 9, "f")],
@@ -148,10 +156,7 @@ def test_contexts_mark_tokens_that_were_dropped():
     )
     texts = {3: ("a…b", "c", "…de"), 2: ("a…", "b", "c…de"), 4: ("a…bc…", "d", "e")}
     for row, expected in texts.items():
-        codes = np.zeros((7, 1))
-        codes[row] = 1
-        (context,) = top_contexts(codes, tokens, 0)
-        assert context[1:4] == expected
+        assert around(tokens, row) == expected
 
 
 def test_added_tokens_are_no_gap_and_hide_none():
@@ -162,10 +167,7 @@ def test_added_tokens_are_no_gap_and_hide_none():
     )
     texts = {0: ("", "<", "ab<c<…d"), 2: ("<a", "b", "<c<…d"), 6: ("<ab<c<…", "d", "")}
     for row, expected in texts.items():
-        codes = np.zeros((7, 1))
-        codes[row] = 1
-        (context,) = top_contexts(codes, tokens, 0)
-        assert context[1:4] == expected
+        assert around(tokens, row) == expected
 
 
 @pytest.mark.parametrize(
