@@ -122,14 +122,23 @@ def dictionary_recovery(
             f"got {learned.shape} and {true.shape}."
         )
     if centered:
-        mean_direction = unit_rows(true.mean(axis=0, keepdims=True, dtype=np.float64))
-        learned, true = (
-            atoms - (atoms @ mean_direction.T) * mean_direction
-            for atoms in (unit_rows(learned), unit_rows(true))
-        )
+        (direction,) = unit_rows(true.mean(axis=0, keepdims=True, dtype=np.float64))
+        learned, true = _without(direction, learned), _without(direction, true)
     similarity = (unit_rows(learned) @ unit_rows(true).T).clip(-1.0, 1.0)
     if absolute:
         similarity = np.abs(similarity)
     matching = linear_sum_assignment(similarity, maximize=True)
     cosines = similarity[matching]
     return DictionaryRecovery(float(cosines.sum() / len(true)), cosines, matching)
+
+
+def _without(
+    direction: npt.NDArray[np.float64], atoms: npt.NDArray[np.number]
+) -> npt.NDArray[np.float64]:
+    """Take a direction out of atoms, brought to length 1; nothing is left of one along it."""
+    units = unit_rows(atoms)
+    rest = units - np.outer(units @ direction, direction)
+    # What rounding left of the entries as they were given would point anywhere.
+    rounding = 8 * np.finfo(np.result_type(atoms.dtype, np.float16)).eps
+    rest[np.linalg.norm(rest, axis=1) < rounding] = 0
+    return rest

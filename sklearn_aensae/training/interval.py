@@ -8,6 +8,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from sklearn_aensae.kernels.square_sum import square_sum
 from sklearn_aensae.modules import SAEOutput
 
 __all__ = ["Interval", "Summary"]
@@ -74,8 +75,7 @@ class Interval:
         deviation = wanted - self.shift
         self.total += deviation.sum(0)
         error = wanted - output.reconstruction[: len(wanted)]
-        norm = torch.linalg.vector_norm
-        self.samples.append((norm(error), norm(deviation), output.codes.l0()))
+        self.samples.append((square_sum(error), square_sum(deviation), output.codes.l0()))
         self.n_sampled += len(wanted)
 
     @np.errstate(over="ignore", invalid="ignore")
@@ -91,7 +91,7 @@ class Interval:
         rows = np.array(self.n_rows, dtype=np.float64)
         means = dict(zip(self.names, _weighted_mean(steps, rows), strict=True))
         (means["l0"],) = _weighted_mean(samples[:, 2:], rows[::SAMPLE_STEPS])
-        error, square = np.square(samples[:, :2]).sum(0).tolist()
+        error, square = samples[:, :2].sum(0).tolist()
         spread = square - float(np.square(total).sum()) / self.n_sampled
         bad = np.flatnonzero(~np.isfinite(steps[:, 0]))
         return Summary(

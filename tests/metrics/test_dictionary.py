@@ -103,6 +103,16 @@ def test_centred_recovery_removes_exactly_the_mean_direction():
     np.testing.assert_allclose(recovery.cosines, 1.0, rtol=1e-12)
 
 
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
+def test_an_atom_along_the_mean_direction_has_nothing_in_common_once_it_is_removed(dtype):
+    true = (random_atoms(12, 6) + 1.0).astype(dtype)
+    mean = true.mean(axis=0, dtype=np.float64).astype(dtype)
+    learned = np.concatenate([true[1:], [3 * mean]])
+    recovery = dictionary_recovery(learned, true, centered=True)
+    assert recovery.cosines[-1] == 0.0
+    np.testing.assert_allclose(recovery.mean_cosine, 11 / 12, rtol=1e-3)
+
+
 def test_dictionaries_must_share_their_features():
     with pytest.raises(ValueError, match=r"columns, got \(2, 2\) and \(3, 3\)"):
         dictionary_recovery(np.eye(2), np.eye(3))

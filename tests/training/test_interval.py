@@ -51,6 +51,18 @@ def test_summary_against_numpy():
     assert (summary.n_rows, summary.n_steps, summary.first_bad) == (sum(sizes), 6, None)
 
 
+def test_explained_variance_of_wide_rows_in_single_precision():
+    generator, interval = torch.Generator().manual_seed(0), Interval()
+    x = torch.randn(SAMPLE_ROWS, 8192, generator=generator)
+    fitted = x + 0.1 * torch.randn(x.shape, generator=generator)
+    codes = DenseCodes(torch.ones(SAMPLE_ROWS, 1))
+    interval.add(x, SAEOutput(fitted, codes), torch.tensor(0.0), {})
+    x, fitted = x.double().numpy(), fitted.double().numpy()
+    unexplained = ((x - fitted) ** 2).sum() / ((x - x.mean(0)) ** 2).sum()
+    found = 1 - interval.summary().explained_variance
+    np.testing.assert_allclose(found, unexplained, rtol=1e-6)
+
+
 def test_first_bad_step_is_found():
     interval = Interval()
     for i, (x, output, loss, terms) in enumerate(make_steps([3] * 5)):
