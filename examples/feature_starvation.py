@@ -1,4 +1,4 @@
-"""The tables of docs/feature_starvation.md, from the JSON of the studies it tells of.
+"""The tables and the figure of docs/feature_starvation.md, from the JSON of the studies.
 
 python -m examples.feature_starvation
 """
@@ -7,16 +7,28 @@ import json
 from pathlib import Path
 from typing import Any
 
-from examples.fair_comparison.front import front
+import numpy as np
+
+from examples.fair_comparison.front import curves_of, front, is_ours
 from examples.studies.page import fill
 
 ROOT = Path(__file__).parents[1]
 DATA, PAGE = ROOT / "docs" / "data", ROOT / "docs" / "feature_starvation.md"
+FIGURE = ROOT / "docs" / "images" / "fronts.png"
 SILENT = "silent on held-out rows"
 BEST_AEN = "0.9 AEN 0.001/0.0001/0.5/0.9999/0.05"
 
 NOT_COMPLETE = {"rho 0", "rho 0.5"}
 """Data sets of the fair comparison on which too few baselines have been run to speak of a front."""
+
+DRAWN = {
+    "AdaptiveElasticNetSAE": "C3:",
+    "AdaptiveElasticNetSAE, exact": "C3--",
+    "AdaptiveElasticNetSAE, gamma 0.25, thresholded": "C3-",
+    "L1SAE, exact": "C0--",
+    "L1SAE, thresholded": "C0-",
+}
+"""What is ours in the figure; baselines are grey, each with a mark of its own."""
 
 Runs = list[dict[str, Any]]
 
@@ -51,7 +63,8 @@ def spiked_table() -> str:
         f"The paper's best at rho .9, run again with {len(best)} seeds: F1 {span(best, 'F1', 2)}, "
         f"EV {span(best, 'EV', 2)}, {span(best, 'dead', 0)} % dead."
     )
-    return "\n".join([*lines, "", beside, "", "On two cores; [data](data/spiked.json)."])
+    how = "`fit` on one thread, beside other work; [data](data/spiked.json)."
+    return "\n".join([*lines, "", beside, "", how])
 
 
 def initialisation_table() -> str:
@@ -78,13 +91,50 @@ def front_table() -> str:
     """Return where AEN stands by the best baseline, on what has been run for all estimators."""
     runs = read("fair_comparison")
     groups = sorted({run["group"] for run in runs} - NOT_COMPLETE)
-    return front(runs, groups)
+    # The other numbers of active components are on the page of the comparison.
+    return front(runs, groups, lambda one: one["target"] == 32 or one["group"].startswith("rho"))
+
+
+def draw_fronts() -> None:
+    """Draw what is explained over the number of active components, a panel per layer."""
+    from matplotlib.figure import Figure
+
+    runs = read("fair_comparison")
+    groups = sorted({run["group"] for run in runs if len(asked_for(runs, run["group"])) > 2})
+    groups.sort(key=lambda group: group.endswith("32x"))
+    figure = Figure(figsize=(5 * len(groups), 5.4), layout="constrained")
+    for ax, group in zip(figure.subplots(1, len(groups), squeeze=False)[0], groups, strict=True):
+        here = [run for run in runs if run["group"] == group]
+        encoders = curves_of([run for run in here if not is_ours(run)])
+        for marker, (name, points) in zip("osD^vPX*", sorted(encoders.items()), strict=False):
+            ax.plot(*points_of(points), marker=marker, color="0.6", ms=4, lw=0.8, label=name)
+        ours = curves_of([run for run in here if is_ours(run)])
+        for name, style in DRAWN.items():
+            if name in ours:
+                ax.plot(*points_of(ours[name]), style, marker=".", label=name)
+        ax.set(title=group, xlabel="L0", xscale="log")
+        ax.set_xticks(ticks := [8, 16, 32, 64], [*map(str, ticks)])
+        ax.minorticks_off()
+    figure.axes[0].set_ylabel("explained variance")
+    figure.legend(*figure.axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=4)
+    figure.savefig(FIGURE, dpi=110)
+
+
+def asked_for(runs: Runs, group: str) -> set[int]:
+    """Return the numbers of active components that were asked for on a layer."""
+    return {run["target"] for run in runs if run["group"] == group}
+
+
+def points_of(points: list[tuple[float, float]]) -> tuple[list[float], list[float]]:
+    """Return L0 and explained variance of the points of a curve."""
+    return [float(np.exp(count)) for count, _ in points], [ev for _, ev in points]
 
 
 def main() -> None:
-    """Fill the page."""
+    """Fill the page, and draw its figure."""
     tables = {"spiked": spiked_table(), "initialisation": initialisation_table()}
     fill(PAGE, {**tables, "front": front_table()})
+    draw_fronts()
 
 
 if __name__ == "__main__":

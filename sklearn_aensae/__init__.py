@@ -4,7 +4,7 @@ Sparse autoencoders (SAEs) turn activations, of a language model or any other nu
 codes over a learned dictionary. Here each is a scikit-learn transformer, trained by torch.
 """
 
-from sklearn_aensae import datasets, exceptions, metrics, recipes, theory
+from sklearn_aensae import datasets, exceptions, inspection, metrics, recipes, theory
 from sklearn_aensae._discovery import all_saes
 from sklearn_aensae.estimators import (
     L1SAE,
@@ -60,6 +60,7 @@ __all__ = [
     "datasets",
     "exceptions",
     "fit_many",
+    "inspection",
     "load",
     "metrics",
     "recipes",

@@ -1,5 +1,6 @@
 """Where the adaptive elastic net and exact codes stand by the front of the baselines' encoders."""
 
+from collections.abc import Callable
 from statistics import median
 from typing import Any
 
@@ -11,8 +12,12 @@ OURS = "AdaptiveElasticNetSAE"
 Study = dict[str, Any]
 
 
-def front(results: list[Study], groups: list[str]) -> str:
+def front(
+    results: list[Study], groups: list[str], is_shown: Callable[[Study], bool] = lambda one: True
+) -> str:
     """Compare our points with the best baseline at their L0 or less, by medians of the seeds.
+
+    Of ours, those for which `is_shown` is true.
 
     Ours are the adaptive elastic net and all exact codes; baselines are coded by their encoders. A
     baseline's points are joined by lines over the logarithm of L0. Beyond its last it explains
@@ -21,9 +26,9 @@ def front(results: list[Study], groups: list[str]) -> str:
     lines = [["data", "estimator", "L0", "EV", "best baseline there", "its EV", "difference"]]
     for group in groups:
         here = [one for one in results if one["group"] == group]
-        curves = _curves([one for one in here if not _is_ours(one)])
+        curves = curves_of([one for one in here if not is_ours(one)])
         for one in sorted(here, key=lambda one: (one["estimator"], one["target"])):
-            if not _is_ours(one) or not (best := _best(curves, one)):
+            if not (is_ours(one) and is_shown(one)) or not (best := _best(curves, one)):
                 continue
             value, name = best
             ev = _middle(one, "EV")
@@ -32,7 +37,8 @@ def front(results: list[Study], groups: list[str]) -> str:
     return markdown(lines) if len(lines) > 1 else "Not run yet."
 
 
-def _is_ours(one: Study) -> bool:
+def is_ours(one: Study) -> bool:
+    """Whether it is an adaptive elastic net, or exact codes of whatever."""
     return one["estimator"] == OURS or "transform_method" in one["not default"]
 
 
@@ -40,10 +46,10 @@ def _middle(one: Study, name: str) -> float:
     return float(median(run[name] for run in one["runs"]))
 
 
-def _curves(baselines: list[Study]) -> dict[str, list[tuple[float, float]]]:
-    """Points of each baseline, by logarithm of L0; what learned nothing has none."""
+def curves_of(results: list[Study]) -> dict[str, list[tuple[float, float]]]:
+    """Points of each estimator, by logarithm of L0; what learned nothing has none."""
     found: dict[str, list[tuple[float, float]]] = {}
-    for one in baselines:
+    for one in results:
         if (count := _middle(one, "L0")) > 0:
             point = float(np.log(count)), _middle(one, "EV")
             found.setdefault(one["estimator"], []).append(point)

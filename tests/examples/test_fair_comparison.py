@@ -188,6 +188,10 @@ def test_the_front_is_the_best_baseline_with_as_many_codes_or_fewer():
         f"| layer 1, 8x | {EXACT} | 20.0 | 0.800 | TopKSAE | 0.700 | +0.100 |",
         "| layer 1, 8x | L1SAE, exact | 20.0 | 0.850 | TopKSAE | 0.700 | +0.150 |",
     ]
+    adaptive = front.front(
+        ours + baselines, ["layer 1, 8x"], lambda one: one["estimator"] == "AdaptiveElasticNetSAE"
+    )
+    assert adaptive.splitlines() == lines[:3]
     assert front.front(baselines, ["layer 1, 8x"]) == front.front([], []) == "Not run yet."
 
 
