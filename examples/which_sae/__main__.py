@@ -1,19 +1,16 @@
 """Which SAE? Every estimator on the same three data sets, tuned alike: the tables of the docs.
 
-    python -m examples.which_sae                              # about an hour on two cores
+    python -m examples.which_sae                              # half an hour or so on two cores
     python -m examples.which_sae --page docs/which_sae.md     # the same, and fill the page
     python -m examples.which_sae --quick                      # tiny: the path, not the result
 
-Results are kept as they come, a file for each estimator and data set: a run that was stopped goes
-on where it was. docs/which_sae.md says how parameters are chosen.
+What an estimator came to on a data set is written when it is there: a run that was stopped goes on
+where it was. docs/which_sae.md says how parameters are chosen.
 """
 
 import argparse
-import json
 import os
-import platform
-from datetime import UTC, datetime
-from importlib.metadata import version
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -23,21 +20,64 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 from joblib import Parallel, delayed
 from tqdm import tqdm
 
-from examples.studies.page import publish
+from examples.studies.page import Run, provenance, publish
+from examples.studies.record import Record, describe
 from examples.which_sae.page import table
-from examples.which_sae.problems import FULL, PROBLEMS, QUICK
-from examples.which_sae.study import study
+from examples.which_sae.problems import FULL, PROBLEMS, QUICK, Budget
+from examples.which_sae.study import (
+    LEARNING_RATES,
+    LEARNING_RATES_WITH_PENALTY,
+    N_STRENGTHS,
+    SEEDS,
+    study,
+)
 from sklearn_aensae import all_saes
 
 
 def main() -> None:
     """Run what is not there yet, and print the tables."""
     args = parse_args()
-    args.output.mkdir(parents=True, exist_ok=True)
-    for name in PROBLEMS:
-        run(name, args)
-    tables = {name: table(results(name, args.output)) for name in PROBLEMS}
-    publish({**tables, "provenance": provenance()}, args.page)
+    budget = QUICK if args.quick else FULL
+    file = args.output or Path("build" if args.quick else "docs/data") / "which_sae.json"
+    record = Record(file, setting(budget), describe("one by one", args.jobs, "cpu", args.commit))
+    wanted = {name: cls for name, cls in all_saes() if name in (args.estimators or [name])}
+    for problem in PROBLEMS:
+        run_missing(record, problem, wanted, budget, args.jobs)
+    tables = {
+        problem: table([run for run in record.runs if run["problem"] == problem])
+        for problem in PROBLEMS
+    }
+    publish({**tables, "provenance": provenance(record.content, what)}, args.page)
+
+
+def setting(budget: Budget) -> dict[str, Any]:
+    """Return what is the same for all runs, as JSON holds it."""
+    return {
+        **asdict(budget),
+        "learning rates": [*LEARNING_RATES],
+        "learning rates with a penalty": [*LEARNING_RATES_WITH_PENALTY],
+        "strengths of a penalty": N_STRENGTHS,
+        "seeds": [*SEEDS],
+    }
+
+
+def run_missing(
+    record: Record, name: str, wanted: dict[str, Any], budget: Budget, n_jobs: int
+) -> None:
+    """Study the estimators on a data set that have no result yet."""
+    missing = [cls for n, cls in wanted.items() if not record.has(problem=name, estimator=n)]
+    if not missing:
+        return
+    problem = PROBLEMS[name](budget)
+    jobs = (delayed(study)(cls, problem, budget) for cls in missing)
+    found = Parallel(n_jobs=n_jobs, return_as="generator_unordered")(jobs)
+    for result in tqdm(found, desc=name, total=len(missing)):
+        record.add({"problem": name, **result})
+
+
+def what(runs: list[Run], session: dict[str, Any]) -> str:
+    """Say what a session has run."""
+    return f"{len(runs)} estimators on a data set each, {session['jobs']} at a time"
 
 
 def parse_args() -> argparse.Namespace:
@@ -45,49 +85,11 @@ def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="tiny: the path, not the result")
     parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="fits at a time")
-    parser.add_argument("--output", type=Path, default=Path("build/which_sae"), help="for JSON")
+    parser.add_argument("--output", type=Path, help="JSON of all runs")
     parser.add_argument("--page", type=Path, help="fill the markers of this page")
     parser.add_argument("--estimators", nargs="*", help="only these; all by default")
+    parser.add_argument("--commit", help="what to write down where git is not at hand")
     return parser.parse_args()
-
-
-def run(name: str, args: argparse.Namespace) -> None:
-    """Study all estimators on a data set that have no result yet."""
-    budget = QUICK if args.quick else FULL
-    wanted = {n: cls for n, cls in all_saes() if not args.estimators or n in args.estimators}
-    missing = {n: cls for n, cls in wanted.items() if not path(args.output, name, n).exists()}
-    if not missing:
-        return
-    problem = PROBLEMS[name](budget)
-    jobs = (delayed(study)(cls, problem, budget) for cls in missing.values())
-    found = Parallel(n_jobs=args.jobs, return_as="generator_unordered")(jobs)
-    for result in tqdm(found, desc=name, total=len(missing)):
-        target = path(args.output, name, result["estimator"])
-        partial = target.with_suffix(".partial")
-        partial.write_text(json.dumps(result, indent=1) + "\n")
-        partial.replace(target)
-
-
-def path(folder: Path, problem: str, estimator: str) -> Path:
-    """File of one estimator on one data set."""
-    return folder / f"{problem.replace(' ', '_')}-{estimator}.json"
-
-
-def results(name: str, folder: Path) -> list[dict[str, Any]]:
-    """All results on a data set."""
-    files = sorted(folder.glob(f"{name.replace(' ', '_')}-*.json"))
-    return [json.loads(file.read_text()) for file in files]
-
-
-def provenance() -> str:
-    """Date, machine and versions."""
-    names = ("torch", "scikit-learn", "numpy", "sklearn-aensae")
-    versions = ", ".join(f"{name} {version(name)}" for name in names)
-    date = datetime.now(UTC).strftime("%Y-%m-%d")
-    return (
-        f"{date}; {platform.machine()}, {os.cpu_count()} cores, one thread per fit; Python "
-        f"{platform.python_version()}, {versions}."
-    )
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """The study behind docs/which_sae.md: how it tunes, chooses and reports."""
 
+import json
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -11,6 +12,7 @@ from sklearn_aensae import L1SAE, BaseSAE, TopKSAE
 ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT))
 from examples.studies.page import fill
+from examples.which_sae import __main__ as script
 from examples.which_sae import page, problems, study
 
 sys.path.remove(str(ROOT))
@@ -82,3 +84,30 @@ def test_the_page_is_filled_and_the_best_comes_first(tmp_path):
     assert file.read_text() == f"a\n<!-- begin tree -->\n{text}\n<!-- end tree -->\nb\n"
     with pytest.raises(ValueError, match="begin spiked"):
         fill(file, {"spiked": text})
+
+
+def test_a_stopped_study_goes_on_where_it_was(tmp_path, monkeypatch):
+    seen = []
+
+    def fake(cls, problem, budget):
+        seen.append((problem, cls.__name__))
+        run = {"L0": 8.0, "EV": 0.5, "dead": 0.0, "s": 1.0}
+        return {"estimator": cls.__name__, "target": 8, "params": {"k": 8}, "runs": [run]}
+
+    monkeypatch.setattr(script, "study", fake)
+    monkeypatch.setattr(script, "PROBLEMS", {"spiked": lambda budget: "rows"})
+    page_file, output = tmp_path / "page.md", tmp_path / "runs.json"
+    parts = ("spiked", "provenance")
+    page_file.write_text("".join(f"<!-- begin {name} -->\n<!-- end {name} -->\n" for name in parts))
+    options = ["x", "--jobs", "1", "--output", str(output), "--page", str(page_file)]
+    monkeypatch.setattr(sys, "argv", [*options, "--estimators", "L1SAE", "TopKSAE"])
+    script.main()
+    script.main()
+    assert seen == [("rows", "L1SAE"), ("rows", "TopKSAE")]
+    monkeypatch.setattr(sys, "argv", [*options, "--estimators", "L1SAE", "GatedSAE"])
+    script.main()
+    assert seen[2:] == [("rows", "GatedSAE")]
+    text = page_file.read_text()
+    assert text.count("| 8.0 (8.0..8.0) |") == 3
+    assert "3 estimators on a data set each, 1 at a time" in text
+    assert json.loads(output.read_text())["setting"]["seeds"] == [0, 1, 2]
