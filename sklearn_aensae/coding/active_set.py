@@ -141,24 +141,29 @@ def _descend(
 
 
 def _sharpen(problem: Coding, found: "_Found", tol: float) -> None:
-    """Put nearer bounds in the place of gaps that rounding keeps above the tolerance.
+    """Solve on, in double precision, where rounding keeps gaps above the tolerance.
 
     A penalty of a hundredth of a row's norm is less than 100,000 times the rounding of a slope in
     single precision: no dual point from such slopes proves a gap of 1e-5, though the code itself is
-    far nearer, as its error counts squared. A few rounds in double precision from there on give a
-    dual point that does. The code stays as it is, and the gap is its own.
+    mostly far nearer, as its error counts squared. A few rounds in double precision give a dual
+    point that does. The code is theirs, rounded, and so is the gap.
     """
     rows = (found.gaps > tol).nonzero().flatten()
     if not len(rows):
         return
     exact = problem.rows(rows).double()
-    columns, values = found.columns[rows], found.values[rows].double()
-    value = exact.objectives(exact.residuals(columns, values), columns, values)
-    best = solve(exact, columns, values, tol=0.1 * tol, n_rounds=FEW_ROUNDS)
-    left = exact.residuals(best.columns, best.values)
-    least = exact.objectives(left, best.columns, best.values) * (1 - best.gaps)
+    start = found.columns[rows], found.values[rows].double()
+    columns, values, gaps = solve(exact, *start, tol=0.1 * tol, n_rounds=FEW_ROUNDS)
+
+    def objectives(values: Tensor) -> Tensor:
+        return exact.objectives(exact.residuals(columns, values), columns, values)
+
+    least = objectives(values) * (1 - gaps)
+    rounded = values.to(found.values)
+    value = objectives(rounded.double())
     nearer = (value - least) / value.clamp(min=1e-300)
-    found.gaps[rows] = torch.minimum(found.gaps[rows], nearer)
+    is_nearer = nearer < found.gaps[rows]
+    found.replace(*(part[is_nearer] for part in (rows, columns, rounded, nearer)))
 
 
 def _let_in(
@@ -207,6 +212,11 @@ class _Found:
         self.columns[rows, : columns.shape[1]] = columns
         self.values[rows, : values.shape[1]] = values
         self.gaps[rows] = gaps
+
+    def replace(self, rows: Tensor, columns: Tensor, values: Tensor, gaps: Tensor) -> None:
+        """Put other solutions in the place of those of some rows."""
+        self.values[rows] = 0
+        self.add(rows, columns, values, gaps)
 
     def solution(self) -> Solution:
         """All of them."""

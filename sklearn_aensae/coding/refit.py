@@ -86,16 +86,20 @@ class NormalEquations:
         bias : ndarray of shape (n_outputs,)
             :math:`\delta`.
         """
-        used = np.append(np.flatnonzero(self.counts), len(self.counts))
-        scale = np.sqrt(self.gram[used, used])
+        weights = self.gram.diagonal()
+        # Of the bias, there is nothing to tell where the shares of all rows are 0.
+        used = np.flatnonzero(weights > 0)
+        solution = np.zeros_like(self.moments)
+        if not len(used):
+            return solution[:-1], solution[-1]
+        scale = np.sqrt(weights[used])
         matrix = self.gram[np.ix_(used, used)]
         # With a unit diagonal, a ridge of m_j is one over the number of rows.
         matrix /= scale
         matrix /= scale[:, None]
-        ridges = ridge / self.counts[used[:-1]]
+        ridges = ridge / self.counts[used[used < len(self.counts)]]
         matrix[np.arange(len(ridges)), np.arange(len(ridges))] += ridges
         is_regular = len(ridges) == 0 or ridges.min() > len(used) * CUTOFF
-        solution = np.zeros_like(self.moments)
         wanted = self.moments[used] / scale[:, None]
         found = _solve_regular(matrix, wanted) if is_regular else _solve_any(matrix, wanted)
         solution[used] = found / scale[:, None]

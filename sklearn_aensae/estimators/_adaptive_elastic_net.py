@@ -47,6 +47,9 @@ class AdaptiveElasticNetSAE(ElasticNetSAE, AdaptiveLassoSAE):
     ----------
     {adaptive_attributes}
     {penalised_attributes}
+    lambda_2_ : float
+        Strength of the L2 penalty as training ended, less than `lambda_2` before its warm-up has:
+        that of exact codes.
     {shared_attributes}
 
     References

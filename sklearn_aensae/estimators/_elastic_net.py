@@ -43,6 +43,9 @@ class ElasticNetSAE(L1SAE):
     Attributes
     ----------
     {penalised_attributes}
+    lambda_2_ : float
+        Strength of the L2 penalty as training ended, less than `lambda_2` before its warm-up has:
+        that of exact codes.
     {shared_attributes}
 
     References
@@ -66,5 +69,9 @@ class ElasticNetSAE(L1SAE):
     def _make_terms(self, plan: Plan) -> dict[str, Term]:
         return {**super()._make_terms(plan), "l2": L2(self.lambda_2)}
 
+    def _write_fitted(self) -> None:
+        super()._write_fitted()
+        self.lambda_2_ = self._risen_share() * float(self._trained_with["lambda_2"])
+
     def _ridge(self) -> float:
-        return self._risen_share() * float(self._trained_with["lambda_2"])
+        return self.lambda_2_

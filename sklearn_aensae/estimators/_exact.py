@@ -154,7 +154,7 @@ class ExactCodingSAE(PenalisedSAE):
 
     def _asked_for(self, method: str | None) -> Self:
         """Return this estimator with another `transform_method`."""
-        if method not in {None, "encoder", "exact"}:
+        if method not in (None, "encoder", "exact"):
             raise ValueError(f"method must be 'encoder', 'exact' or None; got {method!r}.")
         asked = copy.copy(self)
         if method == "exact":

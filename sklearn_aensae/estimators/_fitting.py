@@ -1,6 +1,5 @@
 """Training as `fit` and `partial_fit` run it."""
 
-import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -267,35 +266,25 @@ def report_failure(estimator: "BaseSAE", name: str = "") -> None:
     report_target(estimator, name)
 
 
-def _nearest_ratio(estimator: "BaseSAE", target: float) -> float:
-    """L0 as a share of its target: of solved codes, or as training ended.
-
-    The controller's own figure may be that of a batch of few rows, and that of the log's last row
-    the mean of a long interval: one of them has to be near.
-    """
-    control = estimator.net_.criterion_.control
-    logged: float = estimator.history_["l0"][-1] / target
-    if control is None:
-        return logged
-    own: float = control.ratio()
-    if control.solved_ratio is not None:
-        return own
-    return min(logged, own, key=lambda ratio: abs(math.log(max(ratio, 1e-9))))
-
-
 def report_target(estimator: "BaseSAE", name: str = "") -> None:
     """Warn if codes are far more or fewer than `target_l0`."""
     target = estimator._trained_with.get("target_l0")
     if target is None:
         return
     control = estimator.net_.criterion_.control
-    ratio = _nearest_ratio(estimator, target)
-    if 1 / MISSED < ratio < MISSED:
+    solved = None if control is None else control.solved_ratio
+    found = estimator.history_["l0"][-1] if solved is None else solved * target
+    ratios = [found / target]
+    if control is not None:
+        # The log's figure may be the mean of a long interval, and the controller's own be that of
+        # a batch of few rows, and not less than a tenth: one of them has to be near.
+        ratios.append(control.ratio())
+    if any(1 / MISSED < ratio < MISSED for ratio in ratios):
         return
-    missed = f"{name}target_l0={target} was missed: {ratio * target:.3g}"
+    missed = f"{name}target_l0={target} was missed: {found:.3g}"
     if control is None:
         hint = "Train longer."
-    elif control.solved_ratio is None:
+    elif solved is None:
         on_the_way = estimator.history_["lambda_1"]
         hint = (
             "Train longer or with a smaller learning_rate, for lambda_1 to settle: it began at "

@@ -65,6 +65,11 @@ def code_error(
     --------
     support_recovery : Where codes are active, whatever their size.
 
+    References
+    ----------
+    Feature Starvation as Geometric Instability in Sparse Autoencoders (2026), code errors of the
+    synthetic experiments: here relative, and for any matching. :arxiv:`2605.05341`.
+
     Examples
     --------
     Codes that are right but for a shrinkage by a fifth:

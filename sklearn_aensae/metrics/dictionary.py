@@ -35,6 +35,11 @@ def mutual_coherence(components: Array) -> float:
     ValueError
         If `components` is not two-dimensional, is empty, or holds NaN or infinity.
 
+    References
+    ----------
+    Donoho and Huo (2001). Uncertainty principles and ideal atomic decomposition. IEEE
+    Transactions on Information Theory 47(7).
+
     Examples
     --------
     >>> from sklearn_aensae.metrics import mutual_coherence
@@ -76,6 +81,8 @@ def dictionary_recovery(
 ) -> DictionaryRecovery:
     r"""Match learned atoms one to one with the true ones, and say how close they are.
 
+    .. math:: \frac1{d^*} \max_\pi \sum_{j} \cos(d_{\pi(j)}, d^*_j)
+
     The matching maximises the sum of the cosines (Hungarian algorithm). Each true atom has at
     most one partner, so a learned atom that blends two counts for one of them.
 
@@ -104,6 +111,14 @@ def dictionary_recovery(
     ValueError
         If an array is not two-dimensional, is empty, holds NaN or infinity, or if the two differ
         in `n_features`.
+
+    References
+    ----------
+    Kuhn (1955). The Hungarian method for the assignment problem. Naval Research Logistics
+    Quarterly 2.
+
+    Feature Starvation as Geometric Instability in Sparse Autoencoders (2026), dictionary errors
+    of the synthetic experiments. :arxiv:`2605.05341`.
 
     Examples
     --------

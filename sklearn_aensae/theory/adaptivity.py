@@ -69,7 +69,9 @@ def effective_sample_size(activity: npt.ArrayLike) -> float:
 def pinned_share(
     weights: npt.ArrayLike, low: float, high: float, *, rtol: float = 1e-6
 ) -> PinnedShare:
-    """Share of adaptive weights that their bounds hold.
+    r"""Share of adaptive weights that their bounds hold.
+
+    .. math:: \frac{\#\{j : w_j \le w_{min}\}}{d}, \quad \frac{\#\{j : w_j \ge w_{max}\}}{d}
 
     Where most weights are pinned, they tell components apart no more: the penalty is a plain L1
     penalty of another strength.

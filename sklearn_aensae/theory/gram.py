@@ -99,7 +99,12 @@ def active_gram_spectrum(dictionary: Array, support: npt.ArrayLike) -> GramSpect
 
 
 def active_gram_spectra(dictionary: Array, codes: CodeArray) -> GramSpectra:
-    """Extreme eigenvalues of the Gram matrix of each row's active atoms.
+    r"""Extreme eigenvalues of the Gram matrix of each row's active atoms.
+
+    .. math:: \lambda_{min}(G_{AA}), \quad \lambda_{max}(G_{AA}), \quad
+        \kappa = \frac{\lambda_{max}}{\lambda_{min}}, \qquad G_{AA} = D_A D_A^\top
+
+    for the support A of each row.
 
     Parameters
     ----------
@@ -122,6 +127,11 @@ def active_gram_spectra(dictionary: Array, codes: CodeArray) -> GramSpectra:
     See Also
     --------
     active_gram_spectrum : All eigenvalues of one support, and what they mean.
+
+    References
+    ----------
+    Feature Starvation as Geometric Instability in Sparse Autoencoders (2026).
+    :arxiv:`2605.05341`.
 
     Examples
     --------

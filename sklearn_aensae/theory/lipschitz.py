@@ -111,6 +111,11 @@ def support_lipschitz(dictionary: Array, support: npt.ArrayLike, lambda_2: float
     --------
     lipschitz_bound : The bound over all supports.
 
+    References
+    ----------
+    Feature Starvation as Geometric Instability in Sparse Autoencoders (2026).
+    :arxiv:`2605.05341`.
+
     Examples
     --------
     Atoms that lean to each other make codes unsteady; a ridge steadies them:

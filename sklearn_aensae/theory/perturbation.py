@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from scipy import sparse
 
 from sklearn_aensae._numbers import check_number, random_numbers
@@ -129,7 +129,7 @@ def empirical_lipschitz(
     else:
         drawn = _check_directions(directions, rows.shape[1])
     moves = scale * size * drawn / np.linalg.norm(drawn, axis=1, keepdims=True)
-    before = encode(rows)
+    before = encode(X if hasattr(X, "columns") else rows)
     ratios = np.empty((len(rows), len(moves)))
     for column, move in zip(ratios.T, moves, strict=True):
         moved = (rows + move).astype(rows.dtype)
@@ -150,9 +150,13 @@ def _encoder(estimator: Any, method: str | None) -> Any:
         asked = "" if method is None else f", which method={method!r} asks for"
         raise TypeError(f"{type(estimator).__name__} has no {needed}{asked}.")
 
-    def encode(rows: npt.NDArray[Any]) -> Any:
+    def encode(rows: Any) -> Any:
         arguments = (rows,) if method is None else (rows, method)
-        return check_rows(getattr(estimator, needed)(*arguments), "codes", accept_sparse=True)
+        with warnings.catch_warnings():
+            # Rows that have been moved are arrays; names are checked on those as they are.
+            warnings.filterwarnings("ignore", ".*does not have valid feature names", UserWarning)
+            codes = getattr(estimator, needed)(*arguments)
+        return check_rows(codes, "codes", accept_sparse=True)
 
     return encode
 

@@ -172,6 +172,21 @@ def test_single_precision_reaches_its_tolerance_and_proves_it(rho, strength, mu,
     assert ours.max() > 0
 
 
+def test_where_single_precision_does_not_suffice_codes_are_those_of_double():
+    x, atoms, norms = coherent(0.0, lambda *_: 1.0, n_features=4)
+    coding = Coding(x, atoms, 3e-4 * norms, 0.0)
+    found = solve(coding, *empty(coding), tol=1e-5)
+    assert found.values.dtype == torch.float32
+    double = coding.double()
+    best = solve(double, *empty(double), tol=1e-12)
+    least = value(double, dense(double, *best[:2]).numpy())
+    ours = value(double, dense(coding, *found[:2]).double().numpy())
+    assert ((ours - least) / ours).max() <= found.gaps.max() <= 1e-5
+    assert len(set(zip(*dense(coding, *found[:2]).nonzero().T.tolist(), strict=True))) == int(
+        (found.values > 0).sum()
+    )
+
+
 @pytest.mark.parametrize("mu", [1e-3, 1e-1])
 def test_without_a_penalty_gaps_are_no_less_than_what_codes_miss(mu):
     x, atoms, norms = coherent(0.0, lambda *_: 1.0)

@@ -84,3 +84,14 @@ def test_units_of_codes_do_not_matter():
     first, second = (solved(c, shares, residuals, 2.0) for c in (codes, codes * units))
     np.testing.assert_allclose(first[0], second[0] * units[:, None], rtol=1e-8)
     np.testing.assert_allclose(first[1], second[1], rtol=1e-8)
+
+
+@pytest.mark.parametrize("ridge", [0.0, 1.0])
+def test_what_no_row_tells_of_does_not_change(ridge):
+    codes, shares, residuals = problem()
+    codes[:, 2] = 0
+    for some in (codes, 0 * codes):
+        atoms, bias = solved(some, 0 * shares, residuals, ridge)
+        assert not bias.any()
+        assert atoms[~some.any(axis=0)].any() == 0
+        assert np.isfinite(atoms).all() and atoms.any() == some.any()

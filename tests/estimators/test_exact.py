@@ -206,6 +206,8 @@ def test_bad_methods():
     sae = quick(L1SAE).fit(X)
     with pytest.raises(ValueError, match="method must be 'encoder', 'exact' or None; got 'omp'"):
         sae.encode(X, "omp")
+    with pytest.raises(ValueError, match=r"or None; got \['exact'\]"):
+        sae.encode(X, ["exact"])
     with pytest.raises(ValueError, match="transform_method must be one of"):
         quick(L1SAE, transform_method="omp").fit(X)
     with pytest.raises(TypeError, match="TopKSAE has no exact codes"):

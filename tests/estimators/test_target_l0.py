@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 import torch
 from helpers import dies_in_step, make_data, quick, state_of
+from sklearn.datasets import load_digits
 from sklearn.exceptions import NotFittedError
 from skorch.callbacks import Callback
 
@@ -23,6 +24,7 @@ from sklearn_aensae.estimators import _exact, _matching
 from sklearn_aensae.estimators._exact import ExactCodingSAE
 from sklearn_aensae.exceptions import TrainingInterruptedWarning
 from sklearn_aensae.io._folder import read_folder, write_folder
+from sklearn_aensae.metrics import kkt_residuals
 from sklearn_aensae.testing import count_host_reads
 
 # Most fits here are a dozen steps long, which is too short for any target.
@@ -388,6 +390,16 @@ def test_a_target_that_is_missed_is_not_passed_over():
         quick(L1SAE, target_l0=3, max_steps=2, lambda_1=0.01).fit(X)
 
 
+def test_a_target_that_is_missed_by_far_is_missed_by_as_much_as_the_log_says():
+    sae = L1SAE(128, target_l0=5, random_state=0)
+    with pytest.warns(UserWarning) as caught:
+        sae.fit(load_digits().data[:1400])
+    (said,) = (str(w.message) for w in caught if "was missed" in str(w.message))
+    # What the controller takes for a tenth of the target may be less.
+    assert sae.history_["l0"][-1] < 0.4
+    assert f"target_l0=5 was missed: {sae.history_['l0'][-1]:.3g} components" in said
+
+
 def test_jumprelu_says_so_too():
     with pytest.warns(UserWarning, match=r"target_l0=2 was missed: .* after 2 steps. Train longer"):
         quick(JumpReLUSAE, target_l0=2, max_steps=2).fit(X)
@@ -405,7 +417,10 @@ def test_a_warm_up_that_has_not_ended_counts(target):
     sae.set_params(target_l0=target).fit(X)
     terms = sae.net_.criterion_.terms
     assert sae.lambda_1_ == pytest.approx(float(terms["l1"].weight), rel=0.2 if target else 1e-6)
-    assert sae._ridge() == pytest.approx(0.009 * 0.2)
+    assert sae.lambda_2_ == pytest.approx(0.009 * 0.2)
+    # Exact codes are the optimum for these strengths.
+    gaps = kkt_residuals(sae.set_params(lambda_2=9.0), X, "exact")
+    assert gaps.max() < 1e-3
 
 
 def test_a_missed_target_says_that_a_callback_stopped_training():

@@ -121,3 +121,16 @@ def test_what_makes_no_sense_is_named(spiked):
     for wrong in (np.ones((2, 3)), np.zeros((1, 12))):
         with pytest.raises(ValueError, match="directions must have 12 columns"):
             empirical_lipschitz(coder, X, directions=wrong)
+
+
+def test_names_of_columns_are_checked_and_not_missed(recwarn):
+    pd = pytest.importorskip("pandas")
+    X = np.random.default_rng(0).normal(size=(40, 3))
+    frame = pd.DataFrame(X, columns=["a", "b", "c"])
+    sae = ElasticNetSAE(6, max_epochs=2, dtype="float64", random_state=0).fit(frame)
+    found = empirical_lipschitz(sae, frame, method="exact", random_state=0)
+    assert not [w for w in recwarn if "feature names" in str(w.message)]
+    with pytest.raises(ValueError, match="feature names should match"):
+        empirical_lipschitz(sae, frame[["b", "a", "c"]], method="exact")
+    same = empirical_lipschitz(sae.fit(X), X, method="exact", random_state=0)
+    np.testing.assert_allclose(found.ratios, same.ratios, rtol=1e-6)
