@@ -5,10 +5,14 @@
 
 An AdaptiveElasticNetSAE is trained as usual, with and without refits of its decoder at the end.
 Then its encoder alone is trained on, with the dictionary as it is: towards exact codes as targets,
-or on the objective itself, from which those come. All are measured on held-out rows.
+on the objective itself, from which those come, or on that of the codes to which a few steps of
+proximal gradient descent lead from the encoder's (unrolled, as in LISTA: Gregor and LeCun 2010).
+All are measured on held-out rows.
 """
 
 import argparse
+import copy
+import itertools
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +21,7 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from examples.spiked.cases import SIZES, Case, held_out, training_rows
 from examples.studies.page import markdown, provenance, publish, seeds
@@ -30,6 +35,9 @@ DECODER_REFITS = (0, 4)
 TARGET_L0 = 16
 RATES = (3e-4, 2e-3)
 BATCH = 256
+UNROLLED = 5
+"""Steps of accelerated proximal gradient descent that follow the encoder, where there are some."""
+LOSSES = ("exact codes", "objective", f"objective after {UNROLLED} steps")
 
 
 @dataclass(frozen=True)
@@ -46,7 +54,7 @@ class Setting:
 
     def as_json(self) -> dict[str, Any]:
         """Return it as JSON holds it."""
-        return {**vars(self), "target L0": TARGET_L0, "rates": [*RATES]}
+        return {**vars(self), "target L0": TARGET_L0, "rates": [*RATES], "unrolled": UNROLLED}
 
 
 TINY = Setting(2_000, 300, 1_000, 60, 40, 8_000, "tiny")
@@ -74,15 +82,39 @@ def encode(X: Array, weight: Array, bias: Array, offset: Array) -> Array:
     return codes
 
 
+class Problem:
+    """The objective of coding on the dictionary of an estimator, in the units of its rows."""
+
+    def __init__(self, sae: AdaptiveElasticNetSAE) -> None:
+        self.D, self.b = torch.tensor(sae.components_), torch.tensor(sae.decoder_bias_)
+        strengths = sae.lambda_1_ * sae.adaptive_weights_
+        self.strengths = torch.tensor(strengths, dtype=self.D.dtype)
+        self.n, self.ridge = self.D.shape[1], sae.lambda_2_
+        largest = float(torch.linalg.matrix_norm(self.D, 2)) ** 2
+        self.rate = 1 / (2 * largest / self.n + 2 * self.ridge)
+
+    def value(self, x: Tensor, h: Tensor) -> Tensor:
+        """Mean of the objective over rows."""
+        error = (x - self.b - h @ self.D).square().sum(1).mean() / self.n
+        return error + (h @ self.strengths).mean() + self.ridge * h.square().sum(1).mean()
+
+    def descend(self, x: Tensor, h: Tensor) -> Tensor:
+        """Codes after some steps of accelerated proximal gradient descent (Beck and Teboulle)."""
+        point, t = h, 1.0
+        for _ in range(UNROLLED):
+            slope = 2 / self.n * ((point @ self.D + self.b - x) @ self.D.T) + 2 * self.ridge * point
+            after = torch.relu(point - self.rate * (slope + self.strengths))
+            t_after = (1 + (1 + 4 * t * t) ** 0.5) / 2
+            point, h, t = after + (t - 1) / t_after * (after - h), after, t_after
+        return h
+
+
 def trained_on(
     sae: AdaptiveElasticNetSAE, X: Array, exact: Array, rate: float, loss: str, n_steps: int
 ) -> tuple[Array, Array]:
     """Weights and bias of the encoder after some more steps on it alone."""
-    offset, D, b = (
-        torch.tensor(a) for a in (sae.encoder_offset_, sae.components_, sae.decoder_bias_)
-    )
+    problem, offset = Problem(sae), torch.tensor(sae.encoder_offset_)
     x, wanted = torch.tensor(X), torch.tensor(exact)
-    strengths = torch.tensor(sae.lambda_1_ * sae.adaptive_weights_, dtype=x.dtype)
     W, c = (torch.tensor(a, requires_grad=True) for a in (sae.encoder_weights_, sae.encoder_bias_))
     optimizer = torch.optim.Adam([W, c], lr=rate)
     generator = torch.Generator().manual_seed(0)
@@ -94,12 +126,24 @@ def trained_on(
         if loss == "exact codes":
             value = (h - wanted[drawn]).square().sum(1).mean()
         else:
-            value = (batch - b - h @ D).square().sum(1).mean() / x.shape[1]
-            value = value + (h @ strengths).mean() + sae.lambda_2 * h.square().sum(1).mean()
+            value = problem.value(batch, h if loss == "objective" else problem.descend(batch, h))
         optimizer.zero_grad()
         value.backward()
         optimizer.step()
     return W.detach().numpy(), c.detach().numpy()
+
+
+@torch.no_grad()
+def descended(sae: AdaptiveElasticNetSAE, X: Array, codes: Array) -> Array:
+    """Codes after the steps that follow an encoder."""
+    found: Array = Problem(sae).descend(torch.tensor(X), torch.tensor(codes)).numpy()
+    return found
+
+
+def refined(sae: AdaptiveElasticNetSAE, X: Array) -> Array:
+    """Codes after two rounds of the exact solver."""
+    codes: Array = copy.copy(sae).set_params(refine_steps=2).transform(X)
+    return codes
 
 
 def study(name: str, seed: int, setting: Setting) -> Run:
@@ -113,12 +157,16 @@ def study(name: str, seed: int, setting: Setting) -> Run:
         ).fit(X)  # fmt: skip
         exact, offset = sae.encode(test, "exact"), sae.encoder_offset_
         ways = {"exact": exact, "as trained": sae.encode(test, "encoder")}
+        ways[f"as trained, {UNROLLED} steps"] = descended(sae, test, ways["as trained"])
+        ways["as trained, refine_steps=2"] = refined(sae, test)
         drawn = X[np.random.default_rng(seed).permutation(len(X))[: setting.n_target_rows]]
         wanted = sae.encode(drawn, "exact")
-        for loss in ("exact codes", "objective"):
-            for rate in RATES:
-                encoder = trained_on(sae, drawn, wanted, rate, loss, setting.encoder_steps)
-                ways[f"then on {loss}, rate {rate:g}"] = encode(test, *encoder, offset)
+        for loss, rate in itertools.product(LOSSES, RATES):
+            encoder = trained_on(sae, drawn, wanted, rate, loss, setting.encoder_steps)
+            codes = encode(test, *encoder, offset)
+            if loss == LOSSES[2]:
+                codes = descended(sae, test, codes)
+            ways[f"then on {loss}, rate {rate:g}"] = codes
         for way, codes in ways.items():
             figures = {
                 "L0": float(l0(codes)),

@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import torch
 
 ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT))
@@ -37,6 +38,20 @@ def test_codes_of_an_encoder_are_those_of_the_estimator():
     sae = script.AdaptiveElasticNetSAE(n_components, max_steps=20, input_scaling=None).fit(X)
     codes = script.encode(test, sae.encoder_weights_, sae.encoder_bias_, sae.encoder_offset_)
     assert abs(codes - sae.transform(test)).max() < 1e-4 * codes.max()
+
+
+def test_steps_of_descent_lead_to_exact_codes(monkeypatch):
+    X, test, n_components = script.rows(NAME, 0, TINY)
+    sae = script.AdaptiveElasticNetSAE(n_components, max_steps=60, input_scaling=None).fit(X)
+    problem, rows, values = script.Problem(sae), torch.tensor(test), []
+    for n_steps in (0, 5, 50, 2_000):
+        monkeypatch.setattr(script, "UNROLLED", n_steps)
+        codes = script.descended(sae, test, sae.transform(test))
+        values.append(float(problem.value(rows, torch.tensor(codes))))
+    least = float(problem.value(rows, torch.tensor(sae.encode(test, "exact"))))
+    assert values == sorted(values, reverse=True)
+    assert values[0] > 1.01 * least
+    assert values[-1] == pytest.approx(least, rel=1e-4)
 
 
 def test_what_is_there_is_not_run_again(run, tmp_path, monkeypatch, capsys):
