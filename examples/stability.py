@@ -1,7 +1,7 @@
 """How far codes move when a row moves a little: exact codes, and those of a trained encoder.
 
-    python examples/stability.py            # a minute or two; writes docs/images and docs/data
-    python examples/stability.py --quick    # tiny: the path, not the result
+    python -m examples.stability            # a minute or two; writes docs/images and docs/data
+    python -m examples.stability --quick    # tiny: the path, not the result
 
 The claim of the elastic net SAE (arXiv 2605.05341) is that an L1 penalty alone leaves codes
 unstable, and that an L2 penalty makes coding Lipschitz. Here it is measured, over lambda_2 from 0
@@ -13,17 +13,14 @@ encoder and exactly. docs/theory.md says what is to be seen.
 
 import argparse
 import json
-import platform
-import subprocess
 import time
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
-from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
 import torch
 
+from examples.studies.record import describe
 from sklearn_aensae import ElasticNetSAE
 from sklearn_aensae.coding import Coding, solve
 from sklearn_aensae.datasets import make_spiked_dictionary
@@ -156,21 +153,6 @@ LINES = (
 )
 
 
-def provenance() -> dict[str, str]:
-    """Say what the numbers depend on besides the script."""
-    git = subprocess.run(
-        ["git", "rev-parse", "--short", "HEAD"],
-        capture_output=True, text=True, check=False, cwd=Path(__file__).parent,
-    )  # fmt: skip
-    packages = ("numpy", "scikit-learn", "torch")
-    return {
-        "commit": git.stdout.strip() or "unknown",
-        "date": datetime.now(UTC).date().isoformat(),
-        "python": platform.python_version(),
-        **{package: version(package) for package in packages},
-    }
-
-
 def main(arguments: list[str] | None = None) -> None:
     """Measure, print, keep and draw."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -185,7 +167,8 @@ def main(arguments: list[str] | None = None) -> None:
     for row in results:
         print("  ".join(f"{row[key]:{len(key)}.3g}" for key in shown))
     seconds = round(time.perf_counter() - started, 1)
-    record = provenance() | {"seed": args.seed, "lambda_1": LAMBDA_1, "seconds": seconds}
+    session = describe("one by one", 1, "cpu", None)
+    record = {"session": session, "seed": args.seed, "lambda_1": LAMBDA_1, "seconds": seconds}
     # JSON knows no infinity.
     rows = [{k: v if np.isfinite(v) else None for k, v in row.items()} for row in results]
     path = args.output / "data" / "stability.json"
