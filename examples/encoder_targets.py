@@ -1,12 +1,13 @@
 """Does it pay to train the encoder on exact codes? What docs/exact_coding.md says about it.
 
     python -m examples.encoder_targets --page docs/exact_coding.md    # some ten minutes, one core
+    python -m examples.encoder_targets --unrolled --page docs/exact_coding.md    # an hour or so
     python -m examples.encoder_targets --quick                        # tiny: the path only
 
 An AdaptiveElasticNetSAE is trained as usual, with and without refits of its decoder at the end.
 Then its encoder alone is trained on, with the dictionary as it is: towards exact codes as targets,
-on the objective itself, from which those come, or on that of the codes to which a few steps of
-proximal gradient descent lead from the encoder's (unrolled, as in LISTA: Gregor and LeCun 2010).
+or on the objective itself, from which those come; unrolled, on that of the codes to which a few
+steps of proximal gradient descent lead from the encoder's (as in LISTA, Gregor and LeCun 2010).
 All are measured on held-out rows.
 """
 
@@ -37,7 +38,8 @@ RATES = (3e-4, 2e-3)
 BATCH = 256
 UNROLLED = 5
 """Steps of accelerated proximal gradient descent that follow the encoder, where there are some."""
-LOSSES = ("exact codes", "objective", f"objective after {UNROLLED} steps")
+LOSSES = ("exact codes", "objective")
+UNROLLED_LOSS = f"objective after {UNROLLED} steps"
 
 
 @dataclass(frozen=True)
@@ -54,7 +56,7 @@ class Setting:
 
     def as_json(self) -> dict[str, Any]:
         """Return it as JSON holds it."""
-        return {**vars(self), "target L0": TARGET_L0, "rates": [*RATES], "unrolled": UNROLLED}
+        return {**vars(self), "target L0": TARGET_L0, "rates": [*RATES]}
 
 
 TINY = Setting(2_000, 300, 1_000, 60, 40, 8_000, "tiny")
@@ -146,7 +148,7 @@ def refined(sae: AdaptiveElasticNetSAE, X: Array) -> Array:
     return codes
 
 
-def study(name: str, seed: int, setting: Setting) -> Run:
+def study(name: str, seed: int, setting: Setting, losses: tuple[str, ...] = LOSSES) -> Run:
     """Figures of the exact codes and of all encoders, for one seed."""
     X, test, n_components = rows(name, seed, setting)
     found = []
@@ -157,14 +159,15 @@ def study(name: str, seed: int, setting: Setting) -> Run:
         ).fit(X)  # fmt: skip
         exact, offset = sae.encode(test, "exact"), sae.encoder_offset_
         ways = {"exact": exact, "as trained": sae.encode(test, "encoder")}
-        ways[f"as trained, {UNROLLED} steps"] = descended(sae, test, ways["as trained"])
-        ways["as trained, refine_steps=2"] = refined(sae, test)
+        if UNROLLED_LOSS in losses:
+            ways[f"as trained, {UNROLLED} steps"] = descended(sae, test, ways["as trained"])
+            ways["as trained, refine_steps=2"] = refined(sae, test)
         drawn = X[np.random.default_rng(seed).permutation(len(X))[: setting.n_target_rows]]
         wanted = sae.encode(drawn, "exact")
-        for loss, rate in itertools.product(LOSSES, RATES):
+        for loss, rate in itertools.product(losses, RATES):
             encoder = trained_on(sae, drawn, wanted, rate, loss, setting.encoder_steps)
             codes = encode(test, *encoder, offset)
-            if loss == LOSSES[2]:
+            if loss == UNROLLED_LOSS:
                 codes = descended(sae, test, codes)
             ways[f"then on {loss}, rate {rate:g}"] = codes
         for way, codes in ways.items():
@@ -199,19 +202,22 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="tiny: the path, not the result")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
-    parser.add_argument("--output", type=Path, default=Path("docs/data/encoder_targets.json"))
+    parser.add_argument("--unrolled", action="store_true", help="steps of descent, not targets")
+    parser.add_argument("--output", type=Path, help="JSON of all runs")
     parser.add_argument("--page", type=Path, help="fill the markers of this page")
     args = parser.parse_args()
     setting = TINY if args.quick else Setting()
-    output = Path("build/encoder_targets.json") if args.quick else args.output
+    losses, what = ((UNROLLED_LOSS,), "unrolled") if args.unrolled else (LOSSES, "encoder targets")
+    folder = Path("build" if args.quick else "docs/data")
+    output = args.output or folder / f"{what.replace(' ', '_')}.json"
     record = Record(output, setting.as_json(), describe("one by one", 1, "cpu", None))
     for name in ("language model", "spiked, rho 0.9"):
         for seed in args.seeds:
             if not record.has(data=name, seed=seed):
-                record.add(study(name, seed, setting))
+                record.add(study(name, seed, setting, losses))
     tables = {
-        "encoder targets": table(record.runs),
-        "encoder targets provenance": provenance(
+        what: table(record.runs),
+        f"{what} provenance": provenance(
             record.content, lambda runs, session: f"{len(runs)} runs, seeds {seeds(runs)}"
         ),
     }

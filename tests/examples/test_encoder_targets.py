@@ -54,14 +54,27 @@ def test_steps_of_descent_lead_to_exact_codes(monkeypatch):
     assert values[-1] == pytest.approx(least, rel=1e-4)
 
 
+def test_encoders_are_trained_through_the_steps(monkeypatch):
+    monkeypatch.setattr(script, "RATES", (2e-3,))
+    monkeypatch.setattr(script, "DECODER_REFITS", (0,))
+    figures = script.study(NAME, 0, TINY, (script.UNROLLED_LOSS,))["figures"]
+    errors = {one["codes"]: one["error"] for one in figures}
+    assert set(errors) == {
+        "exact", "as trained", "as trained, 5 steps", "as trained, refine_steps=2",
+        "then on objective after 5 steps, rate 0.002",
+    }  # fmt: skip
+    trained = errors["then on objective after 5 steps, rate 0.002"]
+    assert trained < errors["as trained, 5 steps"] < errors["as trained"]
+
+
 def test_what_is_there_is_not_run_again(run, tmp_path, monkeypatch, capsys):
     page, seen = tmp_path / "page.md", []
-    marks = ("encoder targets", "encoder targets provenance")
+    marks = ("encoder targets", "encoder targets provenance", "unrolled", "unrolled provenance")
     page.write_text("".join(f"<!-- begin {n} -->\n<!-- end {n} -->\n" for n in marks))
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(script, "TINY", TINY)
 
-    def study(name, seed, setting):
+    def study(name, seed, setting, losses):
         seen.append((name, seed))
         return run | {"data": name, "seed": seed}
 
@@ -73,3 +86,6 @@ def test_what_is_there_is_not_run_again(run, tmp_path, monkeypatch, capsys):
     assert len(json.loads(Path("build/encoder_targets.json").read_text())["runs"]) == 4
     text = page.read_text()
     assert "| spiked, rho 0.9 | 0 | exact |" in text and "4 runs, seeds 0, 1" in text
+    monkeypatch.setattr(sys, "argv", ["x", "--quick", "--unrolled", "--seeds", "0"])
+    assert script.main() == 0
+    assert len(json.loads(Path("build/unrolled.json").read_text())["runs"]) == 2
