@@ -1,6 +1,7 @@
 """The study behind docs/fair_comparison.md: who takes part, what is tried, measured and written."""
 
 import json
+import re
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -157,7 +158,8 @@ def test_a_study_that_goes_on_and_its_page(tmp_path, monkeypatch):
     assert len(seen) == len(arms.ARMS) + 4 * len(arms.ON_LANGUAGE)
     filled = text.read_text()
     assert "64 active components:\n\n| estimator | L0 | EV |" in filled
-    assert filled.count("Not run yet.") == 5  # two rho and three settings of the language model
+    # Two rho and three settings of the language model.
+    assert len(re.findall(r"Not run yet\.\n<!-- end (?:rho|layer)", filled)) == 5
     assert "commit abc." in filled
     again = arms.Arm("TopKSAE", TopKSAE, {"multi_k": 64})
     monkeypatch.setitem(arms.ARMS, "TopKSAE", again)
@@ -188,6 +190,8 @@ def test_the_front_is_the_best_baseline_with_as_many_codes_or_fewer():
         f"| layer 1, 8x | {EXACT} | 20.0 | 0.800 | TopKSAE | 0.700 | +0.100 |",
         "| layer 1, 8x | L1SAE, exact | 20.0 | 0.850 | TopKSAE | 0.700 | +0.150 |",
     ]
+    near = front.front([point(EXACT, 9.95, 0.9), *baselines], ["layer 1, 8x"]).splitlines()
+    assert near[2:] == [f"| layer 1, 8x | {EXACT} | 9.9 | 0.900 | TopKSAE | 0.500 | +0.400 |"]
     adaptive = front.front(
         ours + baselines, ["layer 1, 8x"], lambda one: one["estimator"] == "AdaptiveElasticNetSAE"
     )
