@@ -4,6 +4,7 @@ python -m examples.feature_starvation
 """
 
 import json
+from itertools import cycle
 from pathlib import Path
 from typing import Any
 
@@ -106,7 +107,9 @@ def draw_fronts() -> None:
     for ax, group in zip(figure.subplots(1, len(groups), squeeze=False)[0], groups, strict=True):
         here = [run for run in runs if run["group"] == group]
         encoders = curves_of([run for run in here if not is_ours(run)])
-        for marker, (name, points) in zip("osD^vPX*", sorted(encoders.items()), strict=False):
+        for marker, (name, points) in zip(
+            cycle("osD^vPX*"), sorted(encoders.items()), strict=False
+        ):
             ax.plot(*points_of(points), marker=marker, color="0.6", ms=4, lw=0.8, label=name)
         ours = curves_of([run for run in here if is_ours(run)])
         for name, style in DRAWN.items():

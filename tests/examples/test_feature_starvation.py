@@ -46,6 +46,10 @@ def test_the_figure_shows_what_has_been_run_at_three_numbers_or_more(tmp_path, m
     lines = [[line.get_label() for line in ax.lines] for ax in drawn[0].axes]
     assert lines == [["TopKSAE", "AdaptiveElasticNetSAE"], ["TopKSAE"]]
     assert drawn[0].axes[0].lines[0].get_xdata() == pytest.approx([8, 16, 32])
+    many = [f"Encoder{i}" for i in range(20)]
+    found = [run for name in many for run in runs("c", name, [8, 16, 32])]
+    chapter.draw_fronts()
+    assert sorted(line.get_label() for line in drawn[1].axes[0].lines) == sorted(many)
 
 
 def test_a_span_of_one_figure():
