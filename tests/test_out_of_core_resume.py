@@ -194,5 +194,5 @@ def test_a_stream_shorter_than_a_batch(tmp_path):
 def test_a_resumed_generator_that_is_shorter_than_before_is_an_error(tmp_path):
     with dies_in_step(12):
         make("generator", tmp_path / "run").fit(generator())
-    with pytest.raises(ValueError, match="given all of its 300 rows, but max_steps needs more"):
+    with pytest.raises(ValueError, match="all of its 300 rows, but max_steps needs 288 more"):
         make("generator", tmp_path / "run").fit(iter(Again(X[:300])))

@@ -141,6 +141,9 @@ class BaseSAE(
         """Whether codes are those of the encoder."""
         return True
 
+    def _check_together(self) -> None:
+        """Refuse, as training begins, parameters that do not go with each other."""
+
     def _check_source(self, source: Source) -> None:
         """Refuse, as `fit` begins, rows that do not go with a parameter."""
 

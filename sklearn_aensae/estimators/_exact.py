@@ -221,9 +221,11 @@ class ExactCodingSAE(PenalisedSAE):
             f"refine_steps >= 2; got {self.transform_method!r} and {self.refine_steps}."
         )
 
-    def _check_source(self, source: Source) -> None:
+    def _check_together(self) -> None:
         self._check_refinement()
         self._check_thresholding()
+
+    def _check_source(self, source: Source) -> None:
         if source.n_samples is not None:
             return
         if self.decoder_refits:

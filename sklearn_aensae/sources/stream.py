@@ -59,8 +59,8 @@ class Stream:
             held += len(block)
         return list(self._ahead)
 
-    def blocks(self) -> Iterator[Tensor]:
-        """One pass over the non-empty blocks."""
+    def blocks(self, n_needed: int | None = None) -> Iterator[Tensor]:
+        """One pass over the non-empty blocks, of which `n_needed` rows are to be used."""
         if self._started is not None:
             started, self._started = self._started, None
             while self._ahead:
@@ -71,10 +71,11 @@ class Stream:
             if blocks is not self._blocks:
                 yield from self._check(blocks)
             if self._n_rows == n_rows:
+                more = "more" if n_needed is None else f"{n_needed} more"
                 raise ValueError(
                     f"X is an iterator and has given all of its {self._n_rows} rows, but max_steps "
-                    "needs more. Lower max_steps, or give an iterable that can start again, such "
-                    "as a folder of shards or an object whose __iter__ returns a new generator."
+                    f"needs {more}. Lower max_steps, or give an iterable that can start again: "
+                    "a folder of shards, or an object whose __iter__ returns a new generator."
                 )
 
     def _check(self, blocks: Iterator[Any]) -> Iterator[Tensor]:
@@ -152,7 +153,7 @@ class StreamSource(ChunkedSource):
     def _until(self, stop: int | None) -> Iterator[Tensor]:
         """Blocks up to the row `stop`, on the device: no block is asked for that is not needed."""
         epochs_left = self._epochs_left
-        for block in self.stream.blocks():
+        for block in self.stream.blocks(stop):
             if self._epochs_left != epochs_left:
                 return  # nobody waits any more, and a whole buffer may take minutes
             rows = move(block[:stop], self.device).to(self.dtype)

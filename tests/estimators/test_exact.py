@@ -308,7 +308,7 @@ def test_refinement_of_exact_codes_is_refused():
     exact = sae.encode(X, "exact")
     np.testing.assert_array_equal(exact, sae.set_params(refine_steps=0).encode(X, "exact"))
     sae.set_params(refine_steps=2, transform_method="exact")
-    for method in (sae.transform, sae.fit):
+    for method in (sae.transform, sae.fit, sae.partial_fit):
         with pytest.raises(ValueError, match="refine_steps=2 goes with transform_method='encoder'"):
             method(X)
 

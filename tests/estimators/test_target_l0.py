@@ -17,6 +17,7 @@ from sklearn_aensae import (
     PAnnealingSAE,
     _devices,
     all_saes,
+    fit_many,
     load,
 )
 from sklearn_aensae.datasets import make_spiked_dictionary
@@ -369,8 +370,9 @@ def test_bad_targets_are_refused(cls, params, message):
 def test_thresholded_codes_of_the_encoder_would_miss(steps):
     sae = quick(L1SAE, target_l0=3, debias="thresholded", refine_steps=steps)
     message = f"target_l0=3 is met by codes of the encoder, .* got 'encoder' and {steps}"
-    with pytest.raises(ValueError, match=message):
-        sae.fit(X)
+    for learn in (sae.fit, sae.partial_fit, lambda X: fit_many([sae], X)):
+        with pytest.raises(ValueError, match=message):
+            learn(X)
     assert quick(L1SAE, debias="thresholded", refine_steps=steps).fit(X).transform(X).any()
     sae.set_params(refine_steps=2, max_epochs=20, dtype="float64").fit(X)
     assert (sae.transform(X) > 0).sum(1).mean() == pytest.approx(3, rel=0.05)
