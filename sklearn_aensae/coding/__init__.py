@@ -2,7 +2,7 @@
 
 from sklearn_aensae.coding.active_set import Solution, solve
 from sklearn_aensae.coding.debias import debias, threshold
-from sklearn_aensae.coding.problem import Coding
+from sklearn_aensae.coding.problem import Coding, products
 from sklearn_aensae.coding.refit import NormalEquations
 
-__all__ = ["Coding", "NormalEquations", "Solution", "debias", "solve", "threshold"]
+__all__ = ["Coding", "NormalEquations", "Solution", "debias", "products", "solve", "threshold"]

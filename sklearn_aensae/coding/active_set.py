@@ -62,19 +62,28 @@ def solve(
         A row whose gap is above `tol` has come as far as its float type or `n_rounds` allows.
     """
     problem = coding.prepared()
-    order = (values > 0).sum(1).argsort(stable=True)
+    counts, order = (values > 0).sum(1).sort(stable=True)
     found = _Found(len(coding.x), values)
-    start = 0
-    while start < len(order):
-        # The last row of a block has the most codes; a guess, from its first, is good enough.
-        n_slots = max(1, int((values[order[start]] > 0).sum()) + ENTRANTS)
-        rows = order[start : start + max(1, WORK // problem.work(n_slots))]
-        start += len(rows)
+    for rows in order.split(_sizes(problem, counts.tolist())):
         _solve_block(problem, rows, columns, values, found, tol=tol, n_rounds=n_rounds)
     # What few rounds leave is no solution to be proved.
     if n_rounds == MOST_ROUNDS and problem.x.dtype != torch.float64:
         _sharpen(problem, found, tol)
     return found.solution()
+
+
+def _sizes(problem: Coding, counts: list[int]) -> list[int]:
+    """Divide rows into blocks, by how many codes each begins with, in ascending order."""
+    sizes, start = [], 0
+    while start < len(counts):
+        size = len(counts) - start
+        # Of as many rows as the first one allows, the last one, which has most codes, decides.
+        for last in (0, -1):
+            n_slots = counts[start : start + size][last] + ENTRANTS
+            size = min(size, max(1, WORK // problem.work(n_slots)))
+        sizes.append(size)
+        start += size
+    return sizes
 
 
 def _solve_block(
@@ -93,10 +102,10 @@ def _solve_block(
     columns, values, members = _compact(columns[rows], values[rows], values[rows] > 0)
     residuals = coding.residuals(columns, values)
     best = coding.objectives(residuals, columns, values)
-    slopes = coding.slopes(residuals, columns, values)
+    free = coding.first_slopes()
     for _ in range(n_rounds):
-        values, residuals, value = _descend(coding, columns, values, members, slopes, best)
-        slopes = coding.slopes(residuals, columns, values)
+        values, residuals, value = _descend(coding, columns, values, members, free, best)
+        slopes = coding.slopes(residuals, columns, values, free)
         gaps = coding.gaps(residuals, slopes, columns, values)
         # Several entrants at once may all be turned away again; the steepest one alone is not,
         # unless rounding has the last word.
@@ -113,21 +122,21 @@ def _solve_block(
         best = torch.minimum(best, value)[left]
         columns, values, gaps = columns[left], values[left], gaps[left]
         last = columns, values, gaps
-        slopes = slopes[left]
-        columns, values, members = _let_in(columns, values, slopes, most)
+        free = free[left]
+        columns, values, members = _let_in(columns, values, slopes[left], most)
     else:
         found.add(todo, *last)
 
 
 def _descend(
-    coding: Coding, columns: Tensor, values: Tensor, members: Tensor, slopes: Tensor, best: Tensor
+    coding: Coding, columns: Tensor, values: Tensor, members: Tensor, free: Tensor, best: Tensor
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Solve on the members of each row; return values, what they leave, and the objective.
 
     Nearly always all codes that would be negative can be left out at once. The rows that end up
     above where they began take the way that cannot rise.
     """
-    gram, wanted = coding.systems(columns, values, slopes)
+    gram, wanted = coding.systems(columns, free)
     trial = drop_negative(gram, wanted, members)
     residuals = coding.residuals(columns, trial)
     value = coding.objectives(residuals, columns, trial)
@@ -169,10 +178,14 @@ def _sharpen(problem: Coding, found: "_Found", tol: float) -> None:
 def _let_in(
     columns: Tensor, values: Tensor, slopes: Tensor, most: Tensor
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Add the steepest components to each row, and leave out what has become 0."""
+    """Add the steepest components to each row, and leave out what has become 0.
+
+    Slopes are overwritten.
+    """
     active = values > 0
-    # The slope of an active component is 0 up to rounding.
-    slopes = slopes.masked_fill(_mark(columns, active, slopes.shape[1]), -torch.inf)
+    # Not to enter twice: the slope of an active component is 0 up to rounding. An empty slot may
+    # have the column of another one, and adds nothing.
+    slopes.scatter_add_(1, columns, torch.where(active, -torch.inf, 0.0).to(slopes))
     steepest = slopes.topk(min(ENTRANTS, slopes.shape[1]), dim=1)
     rank = torch.arange(steepest.indices.shape[1], device=slopes.device)
     enters = (steepest.values > 0) & (rank < most.unsqueeze(1))
@@ -186,12 +199,6 @@ def _compact(columns: Tensor, values: Tensor, members: Tensor) -> tuple[Tensor, 
     """Move the members of each row to its first slots, and leave out slots that no row needs."""
     slots, members = first(members)
     return columns.gather(1, slots), values.gather(1, slots), members
-
-
-def _mark(columns: Tensor, where: Tensor, n_components: int) -> Tensor:
-    """Whether each component of each row is in a marked slot."""
-    counts = torch.zeros(len(columns), n_components, dtype=torch.int32, device=columns.device)
-    return counts.scatter_add_(1, columns, where.int()) > 0
 
 
 class _Found:

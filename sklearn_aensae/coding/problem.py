@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-__all__ = ["Coding"]
+__all__ = ["Coding", "products"]
 
 MOST_COMPONENTS = 8_192
 """For which products of all atoms are held: 256 MB in single precision."""
@@ -15,9 +15,21 @@ DENSE = 128
 """Components per slot up to which one product with all atoms costs less than reading those of the
 slots."""
 
+PASSED_OVER = 4
+"""Numbers of a dense product that take a place in cache as one of a system, which is read often."""
+
+FEW = 6
+"""Features per slot from which on codes change slopes by products of atoms for less than a product
+with all atoms costs."""
+
 NEGLIGIBLE, SETTLED = 32, 64
 """In units of rounding of the norms of row and atom: a penalty that is none, and a slope that then
 is 0."""
+
+
+def products(atoms: Tensor) -> Tensor | None:
+    """Products of all atoms, (n_components, n_components), unless they take too much memory."""
+    return atoms @ atoms.T if len(atoms) <= MOST_COMPONENTS else None
 
 
 class Coding(NamedTuple):
@@ -47,25 +59,31 @@ class Coding(NamedTuple):
     def prepared(self) -> "Coding":
         """Return the same with norms and, if worth while for its rows, products of all atoms."""
         known = self if self.norms is not None else self._replace(norms=self._norms())
-        n_components = len(self.atoms)
-        if known.gram is not None or n_components > min(MOST_COMPONENTS, 2 * len(self.x)):
+        if known.gram is not None or not self.is_worth_products():
             return known
-        return known._replace(gram=self.atoms @ self.atoms.T)
+        return known._replace(gram=products(self.atoms))
+
+    def is_worth_products(self) -> bool:
+        """Whether products of all atoms save more than they cost, for these rows alone."""
+        return len(self.atoms) <= min(MOST_COMPONENTS, 2 * len(self.x))
 
     def work(self, n_slots: int) -> int:
-        """Numbers per row in the largest temporary."""
+        """Numbers per row in the largest temporary; those that are passed over once count less."""
         n_features = 0 if self.gram is not None else self.x.shape[1]
-        return max(len(self.atoms), n_slots * max(n_slots, n_features))
+        return max(len(self.atoms) // PASSED_OVER, n_slots * max(n_slots, n_features))
 
     def rows(self, chosen: Tensor) -> "Coding":
         """Return the problems of some of the rows."""
         return self._replace(x=self.x[chosen])
 
-    def systems(self, columns: Tensor, values: Tensor, slopes: Tensor) -> tuple[Tensor, Tensor]:
+    def first_slopes(self) -> Tensor:
+        """Slopes where there are no codes yet: (n_rows, n_components)."""
+        return (self.x @ self.atoms.T).sub_(self.alpha)
+
+    def systems(self, columns: Tensor, first_slopes: Tensor) -> tuple[Tensor, Tensor]:
         """Matrix and right-hand side of the slots of each row, if none of them were bounded.
 
-        Given codes and their slopes, the right-hand side takes no product with the rows. Shapes
-        (n_rows, n_slots, n_slots) and (n_rows, n_slots).
+        Shapes (n_rows, n_slots, n_slots) and (n_rows, n_slots).
         """
         if self.gram is None:
             atoms = self.atoms[columns]
@@ -73,7 +91,7 @@ class Coding(NamedTuple):
         else:
             gram = self._products(columns)
         gram.diagonal(dim1=1, dim2=2).add_(self.mu)
-        return gram, slopes.gather(1, columns) + (gram @ values.unsqueeze(2)).squeeze(2)
+        return gram, first_slopes.gather(1, columns)
 
     def reads_all(self, n_slots: int) -> bool:
         """Whether least squares on so many slots takes a product with all atoms."""
@@ -99,21 +117,26 @@ class Coding(NamedTuple):
 
     def residuals(self, columns: Tensor, values: Tensor) -> Tensor:
         """Return what codes leave of the rows: (n_rows, n_features)."""
-        summed = functional.embedding_bag(
-            columns, self.atoms, per_sample_weights=values, mode="sum"
-        )
-        return self.x - summed
+        return self.x - _summed(self.atoms, columns, values)
 
-    def slopes(self, residuals: Tensor, columns: Tensor, values: Tensor) -> Tensor:
+    def slopes(
+        self, residuals: Tensor, columns: Tensor, values: Tensor, first: Tensor | None = None
+    ) -> Tensor:
         r"""Descent per unit of each code, less its penalty: (n_rows, n_components).
 
         :math:`D (x - D^\top h) - \mu h - \alpha`: at the solution 0 where a code is active, and at
-        most 0 elsewhere (the KKT conditions).
+        most 0 elsewhere (the KKT conditions). With the `first_slopes`, few codes change them by few
+        products of atoms, if those are at hand.
         """
-        slopes = residuals @ self.atoms.T
-        slopes -= self.alpha
-        # A column may fill several empty slots, with 0 each.
-        return slopes.scatter_add_(1, columns, -self.mu * values)
+        if first is None or self.gram is None or FEW * columns.shape[1] > self.x.shape[1]:
+            slopes = (residuals @ self.atoms.T).sub_(self.alpha)
+        else:
+            slopes = _summed(self.gram, columns, values)
+            torch.sub(first, slopes, out=slopes)
+        if self.mu:
+            # A column may fill several empty slots, with 0 each.
+            slopes.scatter_add_(1, columns, -self.mu * values)
+        return slopes
 
     def objectives(self, residuals: Tensor, columns: Tensor, values: Tensor) -> Tensor:
         """Value for each row, in double precision: (n_rows,)."""
@@ -175,3 +198,12 @@ class Coding(NamedTuple):
         """Return the same problem in double precision."""
         x, atoms, alpha = self.x.double(), self.atoms.double(), self.alpha.double()
         return Coding(x, atoms, alpha, self.mu)
+
+
+def _summed(table: Tensor, columns: Tensor, values: Tensor) -> Tensor:
+    """Sum of rows of a table, as columns and values say; those of empty slots are not read."""
+    active = values > 0
+    starts = functional.pad(active.sum(1).cumsum(0)[:-1], (1, 0))
+    return functional.embedding_bag(
+        columns[active], table, starts, per_sample_weights=values[active], mode="sum"
+    )

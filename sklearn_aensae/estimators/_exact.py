@@ -11,19 +11,20 @@ from numpy.typing import NDArray
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.validation import check_is_fitted
 from torch import Tensor
-from torch.nn import functional
 from tqdm.auto import tqdm
 
 from sklearn_aensae._warnings import warn
-from sklearn_aensae.coding import Coding, debias, solve, threshold
+from sklearn_aensae.coding import Coding, debias, products, solve, threshold
 from sklearn_aensae.estimators import _coding
 from sklearn_aensae.estimators._fitted import read_module
 from sklearn_aensae.estimators._fitting import report_target
 from sklearn_aensae.estimators._matching import MATCHED_ROWS, match_l0
 from sklearn_aensae.estimators._penalised import PenalisedSAE
 from sklearn_aensae.estimators._refitting import refit
+from sklearn_aensae.estimators._slots import to_codes, to_slots
 from sklearn_aensae.estimators._validation import validate_rows
-from sklearn_aensae.kernels import ActiveCodes, Codes, Pattern
+from sklearn_aensae.kernels import Codes
+from sklearn_aensae.kernels.workspace import current_workspace
 from sklearn_aensae.modules import Autoencoder
 from sklearn_aensae.params import AtLeast, OneOf
 from sklearn_aensae.sources import Source, as_source
@@ -170,23 +171,23 @@ class ExactCodingSAE(PenalisedSAE):
             return codes
         self._check_refinement()
         problem, tol = self._pose(module, x), TOLERANCES[x.dtype]
+        if self.transform_method == "exact" or self.refine_steps:
+            # What solving needs, debiasing has a use for, and the next rows.
+            problem = _prepared(problem)
         if self.transform_method == "exact":
-            start = _to_slots(codes.dense(), most=MOST_AT_FIRST)
-            # What solving needs, debiasing has a use for.
-            problem = problem.prepared()
+            start = to_slots(codes, most=MOST_AT_FIRST)
             columns, values, gaps = solve(problem, *start, tol=tol)
             _warn(gaps, tol)
         else:
-            columns, values = _to_slots(codes.dense())
+            columns, values = to_slots(codes)
         if self.refine_steps:
-            problem = problem.prepared()
             found = solve(problem, columns, values, tol=tol, n_rounds=self.refine_steps)
             columns, values, _ = found
         if self.debias == "thresholded":
             values = threshold(problem, columns, values)
         elif self.debias:
             values = debias(problem, columns, values)
-        return _to_codes(columns, values, self.n_components_)
+        return to_codes(columns, values, self.n_components_)
 
     def _strengths(self) -> NDArray[np.floating]:
         """Strength of the L1 penalty on each component."""
@@ -201,7 +202,7 @@ class ExactCodingSAE(PenalisedSAE):
         n = x.shape[1]
         alpha = torch.as_tensor(0.5 * n * self._strengths()).to(x)
         decoder = module.decoder
-        return Coding(x - decoder.bias, decoder.dictionary().detach(), alpha, n * self._ridge())
+        return Coding(x - decoder.bias, decoder.dictionary(), alpha, n * self._ridge())
 
     def _check_refinement(self) -> None:
         """Refuse steps of refinement that would not be taken."""
@@ -281,6 +282,7 @@ class ExactCodingSAE(PenalisedSAE):
 
         return self._measure(X, method, violation)
 
+    @torch.no_grad()
     def _measure(
         self,
         X: Any,
@@ -291,17 +293,17 @@ class ExactCodingSAE(PenalisedSAE):
         asked, values = self._asked_for(method).set_params(debias=False), []
         for x, codes in _coding.iter_scaled(asked, validate_rows(asked, X)):
             problem = self._pose(read_module(self), x)
-            values.append(measure(problem, *_to_slots(codes.dense())).cpu().numpy())
+            values.append(measure(problem, *to_slots(codes)).cpu().numpy())
         found: NDArray[np.float64] = np.concatenate(values) * (2 / self.n_features_in_)
         return found
 
 
-def _to_slots(dense: Tensor, most: int | None = None) -> tuple[Tensor, Tensor]:
-    """Columns and values of the largest codes of each row, in as many slots as are needed."""
-    n_slots = int((dense > 0).sum(1).max()) if len(dense) else 0
-    n_slots = max(1, n_slots if most is None else min(n_slots, most))
-    values, columns = dense.topk(n_slots, dim=1)
-    return columns, values
+def _prepared(problem: Coding) -> Coding:
+    """Return problems with products of atoms, which are kept while more rows are coded."""
+    gram = current_workspace().derived(
+        "gram", (problem.atoms,), products, at_once=problem.is_worth_products()
+    )
+    return problem._replace(gram=gram).prepared()
 
 
 def _warn(gaps: Tensor, tol: float) -> None:
@@ -313,10 +315,3 @@ def _warn(gaps: Tensor, tol: float) -> None:
             f"up to {float(gaps.max()):.2g}{hint}.",
             ConvergenceWarning,
         )
-
-
-def _to_codes(columns: Tensor, values: Tensor, n_components: int) -> Codes:
-    """Active codes, without empty slots."""
-    active = values > 0
-    starts = functional.pad(active.sum(1).cumsum(0, dtype=torch.int32), (1, 0))
-    return ActiveCodes(values[active], Pattern(columns[active].int(), starts, n_components))

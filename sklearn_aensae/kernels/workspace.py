@@ -82,12 +82,18 @@ class Workspace:
         return self.take(role, shape, like)
 
     def derived(
-        self, role: str, sources: tuple[Tensor, ...], make: Callable[..., Tensor | None]
+        self,
+        role: str,
+        sources: tuple[Tensor, ...],
+        make: Callable[..., Tensor | None],
+        *,
+        at_once: bool = False,
     ) -> Tensor | None:
         """Return what `make` gives for tensors, made when it is asked for a second time.
 
-        None if that was the first time, if `make` gives None, and where weights change. The last
-        tensors asked for are kept, so that no others can be taken for them.
+        None if that was the first time, unless it is to be made `at_once`, if `make` gives None,
+        and where weights change. The last tensors asked for are kept, so that no others can be
+        taken for them.
         """
         if not self._in_step or not self.is_for_reading:
             return None
@@ -95,10 +101,12 @@ class Workspace:
         before, its_versions, found = self._derived.get(role, ((), (), None))
         same = len(before) == len(sources) and all(map(operator.is_, before, sources))
         is_known = same and versions == its_versions
-        if is_known and found is None:
+        if not is_known:
+            found = None
+        if found is None and (is_known or at_once):
             found = make(*sources)
-        self._derived[role] = sources, versions, found if is_known else None
-        return self._derived[role][2]
+        self._derived[role] = sources, versions, found
+        return found
 
     def lends(self, role: str, tensor: Tensor) -> bool:
         """Whether this tensor is the one that was lent for a role in the present step."""

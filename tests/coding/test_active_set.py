@@ -265,6 +265,35 @@ def test_products_of_all_atoms_save_work_and_change_nothing(l2, monkeypatch):
     torch.testing.assert_close(with_products, without, rtol=0, atol=1e-9)
 
 
+@pytest.mark.parametrize("l2", [0.0, 1e-2])
+def test_few_codes_change_slopes_by_products_of_atoms(l2, monkeypatch):
+    """As a product with all atoms gives them, empty slots with the column of another included."""
+    coding = make_problem(1e-2, l2).prepared()
+    columns, values, _ = solve(coding, *empty(coding), tol=1e-12)
+    columns = torch.cat([columns, columns[:, :1]], dim=1)
+    values = torch.cat([values, torch.zeros(N_ROWS, 1, dtype=torch.float64)], dim=1)
+    residuals = coding.residuals(columns, values)
+    expected = coding.slopes(residuals, columns, values)
+    for few in (0, torch.inf):
+        monkeypatch.setattr(problem, "FEW", few)
+        wrong = torch.full_like(residuals, torch.nan) if few == 0 else residuals
+        slopes = coding.slopes(wrong, columns, values, coding.first_slopes())
+        torch.testing.assert_close(slopes, expected, rtol=0, atol=1e-10)
+
+
+def test_blocks_are_as_large_as_their_largest_row_allows(monkeypatch):
+    monkeypatch.setattr(active_set, "WORK", 100_000)
+    coding = make_problem(1e-2, 0.0).prepared()
+    counts = sorted(np.random.default_rng(0).integers(0, 200, 500).tolist())
+    sizes = active_set._sizes(coding, counts)
+    assert sum(sizes) == len(counts)
+    last = np.cumsum(sizes) - 1
+    slots = np.array(counts)[last] + active_set.ENTRANTS
+    used = [size * coding.work(int(n)) for size, n in zip(sizes, slots, strict=True)]
+    assert max(used) <= 100_000
+    assert np.median(used[:-1]) > 50_000
+
+
 def test_rows_that_rise_when_all_negative_codes_leave_at_once(monkeypatch):
     """They go the way that cannot rise: the start is the best there is on its support."""
     coding = make_problem(1e-3, 1e-3)

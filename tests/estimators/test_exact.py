@@ -21,8 +21,8 @@ from sklearn_aensae import (
     all_saes,
     load,
 )
-from sklearn_aensae.coding import active_set
-from sklearn_aensae.estimators import _exact
+from sklearn_aensae.coding import active_set, products
+from sklearn_aensae.estimators import _coding, _exact
 from sklearn_aensae.exceptions import TrainingInterruptedWarning
 from sklearn_aensae.metrics import amortization_gap, kkt_residuals
 
@@ -391,3 +391,21 @@ def test_refined_codes_are_nearer_to_the_conditions():
     sae.set_params(refine_steps=3, debias=True)
     assert kkt_residuals(sae, X).mean() < 0.5 * raw
     assert amortization_gap(sae, X).mean == pytest.approx(gap)
+
+
+def test_products_of_atoms_are_made_once_for_all_rows(monkeypatch):
+    made = []
+
+    def counted(atoms):
+        made.append(len(atoms))
+        return products(atoms)
+
+    sae = quick(ElasticNetSAE, **PARAMS, transform_method="exact").fit(X)
+    whole = sae.transform(X)
+    monkeypatch.setattr(_exact, "products", counted)
+    monkeypatch.setattr(_coding, "CHUNK_BYTES", 1)
+    monkeypatch.setattr(_coding, "LEAST_ROWS", 16)
+    np.testing.assert_allclose(sae.transform(X), whole, atol=1e-8)
+    assert made == [sae.n_components_]
+    sae.refit_decoder(X).transform(X[:40])
+    assert len(made) == 3

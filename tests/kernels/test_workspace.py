@@ -116,4 +116,10 @@ def test_what_is_made_of_tensors_lasts_as_long_as_they_stay_as_they_are():
         assert reading.derived("sum", (a, a.clone()), make) is None
         assert reading.derived("sum", (a, b), make) is None
         assert reading.derived("sum", (a, b), lambda *_: None) is None
+        n_made = len(made)
+        first = reading.derived("other", (a, b), make, at_once=True)
+        assert first.eq(3).all() and reading.derived("other", (a, b), make) is first
+        assert len(made) == n_made + 1
+    with training.step():
+        assert training.derived("other", (a, b), make, at_once=True) is None
     assert copy.deepcopy(reading).is_for_reading and not copy.deepcopy(training).is_for_reading
