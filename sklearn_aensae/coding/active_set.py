@@ -54,7 +54,8 @@ def solve(
     tol : float
         Relative duality gap at which a row is done.
     n_rounds : int, default=1000
-        Most rounds. The first takes the components that are active to begin with.
+        Most rounds. If there are fewer, the first takes no other components than those that are
+        active to begin with.
 
     Returns
     -------
@@ -103,6 +104,10 @@ def _solve_block(
     residuals = coding.residuals(columns, values)
     best = coding.objectives(residuals, columns, values)
     free = coding.first_slopes()
+    if n_rounds == MOST_ROUNDS:
+        # Nearly all rows lack some components: with a few, the first round is worth more.
+        slopes = coding.slopes(residuals, columns, values, free)
+        columns, values, members = _let_in(columns, values, slopes, most // 2)
     for _ in range(n_rounds):
         values, residuals, value = _descend(coding, columns, values, members, free, best)
         slopes = coding.slopes(residuals, columns, values, free)

@@ -6,6 +6,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from sklearn_aensae.kernels import iter_pre_codes
+
 __all__ = ["Coding", "products"]
 
 MOST_COMPONENTS = 8_192
@@ -78,7 +80,9 @@ class Coding(NamedTuple):
 
     def first_slopes(self) -> Tensor:
         """Slopes where there are no codes yet: (n_rows, n_components)."""
-        return (self.x @ self.atoms.T).sub_(self.alpha)
+        # Rows of a block are no more than come in one piece.
+        (slopes,) = iter_pre_codes(self.x, self.atoms, -self.alpha)
+        return slopes
 
     def systems(self, columns: Tensor, first_slopes: Tensor) -> tuple[Tensor, Tensor]:
         """Matrix and right-hand side of the slots of each row, if none of them were bounded.

@@ -139,7 +139,7 @@ def encoding(args: argparse.Namespace) -> dict[str, Any]:
 def exact(args: argparse.Namespace) -> dict[str, Any]:
     """Code."""
     if args.quick:
-        return run_exact(64, sizes=((16, 64),), n_steps=30, n_repeats=1)
+        return run_exact(sizes=((16, 64),), n_steps=30, n_repeats=1)
     return run_exact()
 
 

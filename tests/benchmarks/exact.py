@@ -31,15 +31,15 @@ Coder = Callable[[np.ndarray], np.ndarray]
 
 
 def run_exact(
-    n_rows: int = 4_096,
     *,
     sizes: tuple[tuple[int, int], ...] = SIZES,
     n_steps: int = 1_500,
     n_repeats: int = 5,
 ) -> dict[str, Any]:
-    """Code held-out rows on trained dictionaries, without and with a ridge."""
+    """Code held-out rows, four per component, on dictionaries without and with a ridge."""
     records = []
     for n_features, n_components in sizes:
+        n_rows = 4 * n_components
         X, _, _ = make_sparse_codes(
             20_000 + n_rows, n_features, n_components, n_active=min(16, n_components // 4),
             noise_std=0.05, dtype=np.float32, random_state=0,
@@ -51,9 +51,9 @@ def run_exact(
                 batch_size=256, learning_rate=3e-3, device="cpu", random_state=0,
             ).fit(train)  # fmt: skip
             setting = {"n_features": n_features, "n_components": n_components}
-            setting |= {"lambda_2": lambda_2}
+            setting |= {"lambda_2": lambda_2, "n_rows": n_rows}
             records += [{**setting, **record} for record in compare(sae, rows, n_repeats)]
-    return {"part": "exact", "machine": describe(), "n_rows": n_rows, "methods": records}
+    return {"part": "exact", "machine": describe(), "methods": records}
 
 
 def compare(sae: ElasticNetSAE, rows: np.ndarray, n_repeats: int) -> list[dict[str, Any]]:
