@@ -71,9 +71,15 @@ def encode(
     if estimator.sparse_output:
         return encode_csr(estimator, X, features)
     n_components = estimator.n_components_ if features is None else len(features)
-    result = _empty_like(X, (len(X), n_components))
-    for rows, block in _iter_dense_codes(estimator, X, features):
-        _store(result, rows, block)
+    shape, module = (len(X), n_components), read_module(estimator)
+    if estimator._asks_encoder() and module.activation.elementwise:
+        result = _empty_like(X, shape)
+        for rows, block in _iter_elementwise(estimator, module, X, features):
+            _store(result, rows, block)
+        return result
+    result = _zeros_like(X, shape)
+    for rows, _, codes, units in _iter_codes(estimator, module, X):
+        _store_codes(result, rows, units.codes(codes), features)
     return result
 
 
@@ -123,16 +129,10 @@ class _Growing:
         return self._array
 
 
-def _iter_dense_codes(
-    estimator: "BaseSAE", X: Rows, features: Integers | None
+def _iter_elementwise(
+    estimator: "BaseSAE", module: Autoencoder, X: Rows, features: Integers | None
 ) -> Iterator[tuple[slice, Tensor]]:
-    """Yield rows and their codes, in the units of the input, as dense blocks."""
-    module = read_module(estimator)
-    if not (estimator._asks_encoder() and module.activation.elementwise):
-        for rows, _, codes, units in _iter_codes(estimator, module, X):
-            dense = units.codes(codes).dense()
-            yield rows, dense if features is None else dense[:, features]
-        return
+    """Yield rows and their codes, in the units of the input, as the product leaves them."""
     asked: Tensor | slice = slice(None)
     if features is not None:
         asked = torch.as_tensor(features, device=module.encoder.bias.device)
@@ -270,6 +270,25 @@ def _empty_like(data: Rows | sparse.csr_array, shape: tuple[int, ...]) -> Data:
     if isinstance(data, Tensor):
         return torch.empty(shape, dtype=data.dtype, device=data.device)
     return np.empty(shape, dtype=data.dtype)
+
+
+def _zeros_like(data: Rows, shape: tuple[int, ...]) -> Data:
+    """Zeros of the kind, float type and device of `data`."""
+    if isinstance(data, Tensor):
+        return torch.zeros(shape, dtype=data.dtype, device=data.device)
+    return np.zeros(shape, dtype=data.dtype)
+
+
+def _store_codes(result: Data, rows: slice, codes: Codes, features: Integers | None) -> None:
+    """Write a block of codes into a result of zeros: of few codes, nothing but these."""
+    if features is not None or not isinstance(codes, ActiveCodes):
+        dense = codes.dense()
+        _store(result, rows, dense if features is None else dense[:, features])
+        return
+    _refuse_overflow(result, codes.values)
+    target = result[rows] if isinstance(result, Tensor) else torch.from_numpy(result[rows])
+    where = (part.to(target.device) for part in (codes.pattern.rows, codes.pattern.columns))
+    target.index_put_(tuple(where), codes.values.to(target))
 
 
 def _store(result: Data, rows: slice, block: Tensor) -> None:

@@ -193,7 +193,8 @@ def test_exact_codes():
     approximate = ["encoder", "refined once (ours)", "refined twice (ours)"]
     for method in result["methods"]:
         assert 0 <= method["mean_error"] <= method["worst_error"]
-        assert method["name"] in approximate or method["worst_error"] < 1e-4
+        worst = 1e-5 if method["name"] == "exact (ours)" else 1e-3
+        assert method["name"] in approximate or method["worst_error"] < worst
         assert len(method["rows_per_second"]) == len(method["exact_is_faster_by"]) == 2
     for lambda_2 in {method["lambda_2"] for method in result["methods"]}:
         errors = {
