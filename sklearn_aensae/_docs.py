@@ -109,7 +109,8 @@ transform_method : {"encoder", "exact"}, default="encoder"
 refine_steps : int, default=0
     With "encoder", rounds of the exact solver from the encoder's codes on: the first finds the best
     codes of the components that the encoder chose, each further one lets in up to 16 components
-    that would explain more than they cost. One dense product each.
+    that would explain more than they cost. Not faster than "exact" where the encoder has chosen
+    far more components than are needed, as it solves for all of them.
 debias : bool or "thresholded", default=False
     Whether codes, however found, are replaced by those of the same components that reconstruct the
     row best: non-negative least squares, without what the penalties take off. A component that
