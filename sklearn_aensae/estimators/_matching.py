@@ -2,12 +2,14 @@
 
 import math
 import warnings
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
+import torch
 from sklearn.exceptions import ConvergenceWarning
 from torch import Tensor
 
 from sklearn_aensae.estimators import _coding
+from sklearn_aensae.estimators._fitted import read_module
 
 if TYPE_CHECKING:
     from sklearn_aensae.estimators._exact import ExactCodingSAE
@@ -36,8 +38,22 @@ LEAST_SLOPE = 0.25
 SMALLEST_L0 = 0.01
 """Share of the target below which L0 counts as that: its logarithm has no lower bound."""
 
-Trial = tuple[float, float]
-"""Log strength, and the error of log L0 that it led to."""
+AT_THE_BIAS = 100
+"""Rows of which no more is left than so many times their rounding have nothing to code."""
+
+
+class Trial(NamedTuple):
+    """A strength, and what it led to."""
+
+    at: float
+    """Its logarithm."""
+    ratio: float
+    """L0 in units of the target."""
+
+    @property
+    def error(self) -> float:
+        """Error of the logarithm of L0."""
+        return math.log(max(self.ratio, SMALLEST_L0))
 
 
 def match_l0(estimator: "ExactCodingSAE", rows: Tensor) -> None:
@@ -64,25 +80,34 @@ def _match(estimator: "ExactCodingSAE", rows: Tensor) -> None:
     """Try strengths on rows, and leave the best one."""
     trials = [_try(estimator, rows)]
     try:
-        while abs(trials[-1][1]) > CLOSE and len(trials) < MOST_TRIALS and not _is_stuck(trials):
+        while abs(trials[-1].error) > CLOSE and len(trials) < MOST_TRIALS and not _is_stuck(trials):
             _set_strength(estimator, _next(trials))
             trials.append(_try(estimator, rows))
     finally:  # also of an interruption
-        best, error = min(reversed(trials), key=lambda trial: abs(trial[1]))
-        _set_strength(estimator, best)
-        estimator.net_.criterion_.control.solved_ratio = math.exp(error)
+        # Of equal ones the first: if nothing changes L0, it stays as it was.
+        best = min(trials, key=lambda trial: abs(trial.error))
+        _set_strength(estimator, best.at)
+        estimator.net_.criterion_.control.solved_ratio = best.ratio
 
 
 def _try(estimator: "ExactCodingSAE", rows: Tensor) -> Trial:
     """Count the codes of rows at the present strength."""
-    control = estimator.net_.criterion_.control
+    control, bias = estimator.net_.criterion_.control, read_module(estimator).decoder.bias
     with warnings.catch_warnings():
         # Of strengths that nobody will have.
         warnings.simplefilter("ignore", ConvergenceWarning)
-        blocks = (codes for _, codes in _coding.iter_scaled(estimator, rows))
-        n_active = sum(float(codes.l0()) * codes.n_rows for codes in blocks)
-    ratio = n_active / len(rows) / control.target
-    return float(control.log_coding), math.log(max(ratio, SMALLEST_L0))
+        n_active = sum(
+            float(codes.l0()) * codes.n_rows
+            for x, codes in _coding.iter_scaled(estimator, rows)
+            if not _is_bias(x, bias)
+        )
+    return Trial(float(control.log_coding), n_active / len(rows) / control.target)
+
+
+def _is_bias(x: Tensor, bias: Tensor) -> bool:
+    """Whether all rows are the decoder's bias, up to rounding: a weak penalty would code that."""
+    left, whole = (torch.linalg.vector_norm(part, dim=1) for part in (x - bias, x))
+    return bool((left <= AT_THE_BIAS * torch.finfo(x.dtype).eps * whole).all())
 
 
 def _set_strength(estimator: "ExactCodingSAE", log_coding: float) -> None:
@@ -95,8 +120,9 @@ def _is_stuck(trials: list[Trial]) -> bool:
     """Whether the last step, a long one, brought no more codes: there are no more to be had."""
     if len(trials) < 2:
         return False
-    (before, its_error), (at, error) = trials[-2:]
-    return _has_codes(error) and before - at > LONGEST / 2 and error - its_error < CLOSE
+    before, last = trials[-2:]
+    is_long = before.at - last.at > LONGEST / 2
+    return _has_codes(last.error) and is_long and last.error - before.error < CLOSE
 
 
 def _has_codes(error: float) -> bool:
@@ -107,15 +133,14 @@ def _has_codes(error: float) -> bool:
 def _next(trials: list[Trial]) -> float:
     """Return the next log strength to try."""
     # Of equal ones the last: where there are no codes at all, it is the farthest on the way.
-    (at, error), *others = sorted(reversed(trials), key=lambda trial: abs(trial[1]))
-    slope = -1.0
+    nearest, *others = sorted(reversed(trials), key=lambda trial: abs(trial.error))
+    at, error, slope = nearest.at, nearest.error, -1.0
     if others:
-        there, its_error = others[0]
-        slope = min(-LEAST_SLOPE, (error - its_error) / (at - there))
+        slope = min(-LEAST_SLOPE, (error - others[0].error) / (at - others[0].at))
     to_more = error < 0 and _has_codes(error)
     longest = LONGEST if to_more else LONGEST * 2 ** (len(trials) - 1)
     wanted = at - max(-longest, min(longest, error / slope))
-    beyond = [there for there, its_error in others if its_error * error < 0]
+    beyond = [trial.at for trial in others if trial.error * error < 0]
     if beyond and not min(at, beyond[0]) < wanted < max(at, beyond[0]):
         return (at + beyond[0]) / 2
     return wanted

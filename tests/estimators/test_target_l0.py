@@ -252,7 +252,7 @@ def test_far_from_the_target_few_rows_are_solved(lambda_1, rows, monkeypatch):
 
     def counted(sae, rows):
         trial = count(sae, rows)
-        trials.append((len(rows), abs(trial[1])))
+        trials.append((len(rows), abs(trial.error)))
         return trial
 
     monkeypatch.setattr(_matching, "_try", counted)
@@ -322,9 +322,23 @@ def test_an_interruption_leaves_the_best_strength_so_far(monkeypatch):
     monkeypatch.setattr(_matching, "_try", interrupted)
     with pytest.warns(TrainingInterruptedWarning):
         sae.fit(X)
-    best = min(trials, key=lambda trial: abs(trial[1]))
-    assert float(sae.net_.criterion_.control.log_coding) == best[0]
-    assert (sae.transform(X) > 0).sum() / len(X) == pytest.approx(3 * np.exp(best[1]))
+    best = min(trials, key=lambda trial: abs(trial.error))
+    assert float(sae.net_.criterion_.control.log_coding) == best.at
+    assert (sae.transform(X) > 0).sum() / len(X) == pytest.approx(3 * best.ratio)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_rows_without_anything_to_code_leave_the_strength(dtype):
+    """Rounding would be coded by a penalty of next to nothing."""
+    params = {"target_l0": 3, "transform_method": "exact", "max_epochs": 20, "dtype": dtype}
+    sae = quick(L1SAE, **params).fit(X)
+    before = sae.lambda_1_
+    with pytest.warns(UserWarning, match="target_l0=3 was missed: 0 codes are active per row"):
+        sae.match_l0(np.tile(sae.decoder_bias_, (20, 1)))
+    assert sae.lambda_1_ == before
+    with pytest.warns(UserWarning, match="target_l0=3 was missed: 0 codes"):
+        same = quick(L1SAE, **params).fit(np.ones((50, 8)))
+    assert same.lambda_1_ == same.history_["lambda_1"][-1] > 0
 
 
 def test_rows_of_a_frame_are_solved_without_their_names():
