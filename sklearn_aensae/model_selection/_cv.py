@@ -42,7 +42,7 @@ def _is_penalty(value: Any) -> bool:
     return is_list and bool(((array >= 0) & np.isfinite(array)).all())
 
 
-TARGET_L0 = InRange(0, np.inf, open_low=True, open_high=True, optional=True)
+MAX_L0 = InRange(0, np.inf, open_low=True, open_high=True, optional=True)
 LAMBDA_2 = Where("a number >= 0, a list of such numbers or None", _is_penalty)
 SCORING = Where(
     f"None, a callable (estimator, X) or one of {', '.join(sorted(SCORERS))}",
@@ -58,7 +58,7 @@ class AdaptiveElasticNetSAECV(DelegatingMixin, BaseEstimator):
     Then the path is trained on all rows, up to the chosen strength, as in the folds. All fits have
     the same seed, so that rows of a fold come in one order for all strengths.
 
-    Explained variance alone always prefers the weakest penalty. With `target_l0`, the best
+    Explained variance alone always prefers the weakest penalty. With `max_l0`, the best
     one is taken among strengths that leave no more active codes than that. Without it,
     the sparsest is taken among those whose explained variance is within one standard error of the
     best: little is lost, but how sparse that is depends on the data.
@@ -74,7 +74,7 @@ class AdaptiveElasticNetSAECV(DelegatingMixin, BaseEstimator):
     lambda_2 : float, array-like of shape (n_lambdas_2,) or None, default=None
         Strengths of the squared L2 penalty: each has a path of its own. None keeps that of the
         estimator.
-    target_l0 : float or None, default=None
+    max_l0 : float or None, default=None
         Largest mean number of active codes per held-out row.
     scoring : str, callable or None, default=None
         Takes the place of explained variance, and is maximised: a scorer
@@ -128,7 +128,7 @@ class AdaptiveElasticNetSAECV(DelegatingMixin, BaseEstimator):
     >>> from sklearn_aensae import AdaptiveElasticNetSAE, AdaptiveElasticNetSAECV
     >>> X = load_digits().data[:600]
     >>> sae = AdaptiveElasticNetSAE(64, batch_size=32, max_epochs=10, random_state=0)
-    >>> search = AdaptiveElasticNetSAECV(sae, lambdas=[0.01, 0.03, 0.1], target_l0=20, cv=2)
+    >>> search = AdaptiveElasticNetSAECV(sae, lambdas=[0.01, 0.03, 0.1], max_l0=20, cv=2)
     >>> search.fit(X).transform(X).shape
     (600, 64)
     >>> search.lambda_1_, search.l0_path_.shape
@@ -142,7 +142,7 @@ class AdaptiveElasticNetSAECV(DelegatingMixin, BaseEstimator):
         lambdas: Any = 8,
         eps: float = 0.01,
         lambda_2: Any = None,
-        target_l0: float | None = None,
+        max_l0: float | None = None,
         scoring: Any = None,
         warm_length: int | float = 0.3,
         cv: Any = 3,
@@ -153,7 +153,7 @@ class AdaptiveElasticNetSAECV(DelegatingMixin, BaseEstimator):
         self.lambdas = lambdas
         self.eps = eps
         self.lambda_2 = lambda_2
-        self.target_l0 = target_l0
+        self.max_l0 = max_l0
         self.scoring = scoring
         self.warm_length = warm_length
         self.cv = cv
@@ -191,7 +191,7 @@ class AdaptiveElasticNetSAECV(DelegatingMixin, BaseEstimator):
         Warns
         -----
         UserWarning
-            If no strength reaches `target_l0`, and the sparsest is taken; if `scoring` gave NaN for
+            If no strength reaches `max_l0`, and the sparsest is taken; if `scoring` gave NaN for
             some strengths, and they are passed over.
         TrainingInterruptedWarning
             If Ctrl-C ends the very last training early; the estimator is fitted all the same.
@@ -243,7 +243,7 @@ class AdaptiveElasticNetSAECV(DelegatingMixin, BaseEstimator):
 
     def _check_scoring(self, sae: BaseSAE) -> Any:
         """Refuse what would only be noticed after hours of training."""
-        check_param(self.target_l0, "target_l0", TARGET_L0)
+        check_param(self.max_l0, "max_l0", MAX_L0)
         check_param(self.scoring, "scoring", SCORING)
         if isinstance(self.scoring, str) and self.scoring in SCORERS:
             return SCORERS[self.scoring]
@@ -261,7 +261,7 @@ class AdaptiveElasticNetSAECV(DelegatingMixin, BaseEstimator):
         """Write down what the folds have shown, choose, and train on all rows."""
         n_folds = figures.shape[-1]
         scores, l0 = (part.reshape(-1, n_folds) for part in (figures[3], figures[1]))
-        best = choose(scores, l0, self.target_l0, self.scoring is not None)
+        best = choose(scores, l0, self.max_l0, self.scoring is not None)
         row, column = divmod(best, len(self.lambdas_))
         self.best_score_ = float(scores[best].mean())
         shown = figures if np.ndim(self.lambda_2) else figures[:, 0]

@@ -4,6 +4,7 @@ from typing import Any
 
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils import Tags
+from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from sklearn_aensae.estimators import BaseSAE
@@ -12,8 +13,13 @@ from sklearn_aensae.estimators._validation import refuse_frames
 __all__ = ["DelegatingMixin"]
 
 
+def _can_encode(search: Any) -> bool:
+    """Whether what is searched for has codes by more than one method."""
+    return search.estimator is None or hasattr(search.estimator, "encode")
+
+
 class DelegatingMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
-    """Adds `transform`, `inverse_transform`, `reconstruct` and `score` of `best_estimator_`."""
+    """Adds what `best_estimator_` has for rows and for codes."""
 
     best_estimator_: BaseSAE
 
@@ -36,6 +42,27 @@ class DelegatingMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
         if features is not None:
             refuse_frames(self)
         return self.best_estimator_.transform(X, features)
+
+    @available_if(_can_encode)  # type: ignore[untyped-decorator]
+    def encode(self, X: Any, method: str | None = None) -> Any:
+        """Encode rows by a method of one's choice, as `best_estimator_` does.
+
+        For estimators with exact codes, such as :class:`AdaptiveElasticNetSAE`.
+
+        Parameters
+        ----------
+        X : array-like or Tensor of shape (n_samples, n_features), memmap, shards or path
+            Rows.
+        method : {"encoder", "exact"} or None, default=None
+            None is the estimator's `transform_method`.
+
+        Returns
+        -------
+        codes : ndarray, Tensor or csr_array of shape (n_samples, n_components)
+            As `transform` returns them.
+        """
+        check_is_fitted(self, "best_estimator_")
+        return self.best_estimator_.encode(X, method)
 
     def inverse_transform(self, codes: Any) -> Any:
         """Decode codes, as `best_estimator_` does.

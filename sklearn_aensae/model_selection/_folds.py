@@ -47,14 +47,14 @@ def judge_path(
     return np.array(figures, dtype=np.float64).T
 
 
-def choose(scores: Floats, l0: Floats, target_l0: float | None, scored: bool) -> int:
+def choose(scores: Floats, l0: Floats, max_l0: float | None, scored: bool) -> int:
     """Return the number of the best candidate.
 
     Parameters
     ----------
     scores, l0 : ndarray of shape (n_candidates, n_folds)
         On held-out rows.
-    target_l0 : float or None
+    max_l0 : float or None
         Mean L0 above which a candidate is out.
     scored : bool
         Whether scores are the user's own, and not explained variance, which cannot be maximal and
@@ -77,8 +77,8 @@ def choose(scores: Floats, l0: Floats, target_l0: float | None, scored: bool) ->
     if failed.any():
         count = f"{failed.sum()} of {len(means)}"
         warn(f"scoring gave NaN for {count} strengths; these are passed over.")
-    if target_l0 is not None:
-        best_at = best_explained_variance_at_l0(target_l0)
+    if max_l0 is not None:
+        best_at = best_explained_variance_at_l0(max_l0)
         results = {"mean_test_explained_variance": means, "mean_test_neg_l0": -l0.mean(1)}
         return best_at(results)
     return int(np.nanargmax(means)) if scored else within_one_standard_error(scores, l0)

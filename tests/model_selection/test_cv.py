@@ -20,6 +20,7 @@ from sklearn_aensae import (
     L1SAE,
     AdaptiveElasticNetSAE,
     AdaptiveElasticNetSAECV,
+    GatedSAE,
     TopKSAE,
     sae_path,
 )
@@ -52,7 +53,7 @@ def test_scikit_learn_checks(estimator, check):
 
 
 def test_folds_are_paths():
-    cv = search(target_l0=100).fit(X)
+    cv = search(max_l0=100).fit(X)
     for i, (train, test) in enumerate(KFold(2).split(X)):
         path = sae_path(X[train], STRENGTHS, estimator=make(), X_test=X[test])
         np.testing.assert_array_equal(cv.ev_path_[:, i], path.explained_variance)
@@ -64,9 +65,18 @@ def test_folds_are_paths():
     assert cv.lambda_1_ == STRENGTHS[0]
 
 
+def test_codes_by_a_method_of_ones_choice():
+    cv = search(max_l0=100).fit(X)
+    for method in (None, "encoder", "exact"):
+        np.testing.assert_array_equal(cv.encode(X, method), cv.best_estimator_.encode(X, method))
+    assert not np.array_equal(cv.encode(X, "exact"), cv.transform(X))
+    assert hasattr(AdaptiveElasticNetSAECV(), "encode")
+    assert not hasattr(AdaptiveElasticNetSAECV(GatedSAE()), "encode")
+
+
 def test_the_best_is_trained_on_all_rows():
     l0 = search().fit(X).l0_path_.mean(1)
-    cv = search(target_l0=float(l0[1]) + 0.01).fit(X)
+    cv = search(max_l0=float(l0[1]) + 0.01).fit(X)
     assert cv.lambda_1_ == STRENGTHS[1] == cv.best_estimator_.lambda_1
     assert cv.lambda_2_ == 1e-4
     path = sae_path(X, STRENGTHS, estimator=make(), return_estimators=True)
@@ -89,7 +99,7 @@ def test_the_other_penalty_is_chosen_too():
     cv = search(lambda_2=[1e-4, 3.0], scoring="explained_variance_of_sae")
     with pytest.raises(ValueError, match="scoring"):
         cv.fit(X)
-    cv.set_params(scoring=None, target_l0=100).fit(X)
+    cv.set_params(scoring=None, max_l0=100).fit(X)
     assert cv.ev_path_.shape == cv.l0_path_.shape == (2, 3, 2)
     assert cv.lambda_2_ == cv.best_estimator_.lambda_2 == 1e-4
     assert search(lambda_2=3.0).fit(X).ev_path_.shape == (3, 2)
@@ -186,7 +196,7 @@ def second_strength(sae, X):
 
 def test_bad_parameters():
     for params, match in (
-        ({"target_l0": 0.0}, "target_l0 must be"),
+        ({"max_l0": 0.0}, "max_l0 must be"),
         ({"warm_length": 0}, "warm_length"),
         ({"lambdas": []}, "lambdas"),
         ({"lambda_2": -1.0}, "lambda_2"),
@@ -202,7 +212,7 @@ def test_bad_parameters():
     [
         ("estimator", [3, "sae", AdaptiveElasticNetSAE]),
         ("eps", ["foo", None, [0.1], True, 0.0, 1.0, np.nan]),
-        ("target_l0", ["foo", [1], np.array([1, 2]), True, np.inf, np.nan, -1]),
+        ("max_l0", ["foo", [1], np.array([1, 2]), True, np.inf, np.nan, -1]),
         ("lambda_2", [[], "foo", ["a"], [[0.1, 0.2]], [[0.1], [0.1, 0.2]], True, [0.1, np.nan]]),
         ("scoring", ["foo", ["neg_l0"], 3]),
         ("cv", [[], "foo", 2.5]),

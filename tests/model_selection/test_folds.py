@@ -23,13 +23,13 @@ def test_rules():
         assert choose(SCORES, L0, 1.0, scored=False) == 3
 
 
-@pytest.mark.parametrize("target_l0", [None, 30.0])
+@pytest.mark.parametrize("max_l0", [None, 30.0])
 @pytest.mark.parametrize("scored", [True, False])
-def test_strengths_without_a_score_are_passed_over(scored, target_l0):
+def test_strengths_without_a_score_are_passed_over(scored, max_l0):
     scores = SCORES.copy()
     scores[1, 0] = np.nan
     with pytest.warns(UserWarning, match="scoring gave NaN for 1 of 4 strengths"):
-        assert choose(scores, L0, target_l0, scored) == (0 if target_l0 is None else 2)
+        assert choose(scores, L0, max_l0, scored) == (0 if max_l0 is None else 2)
     scores[:, 1] = np.nan
     with pytest.raises(ValueError, match="scoring gave NaN for each"):
-        choose(scores, L0, target_l0, scored)
+        choose(scores, L0, max_l0, scored)
