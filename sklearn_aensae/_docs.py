@@ -88,13 +88,14 @@ target_l0 : float or None, default=None
     strength starts, and a controller drives it, by the L0 of the batches, to the end of training.
     Rows that were not trained on come within 5 % of the target where the estimator does not
     overfit and training is not very short: tested with 600 steps, and a `lambda_1` ten times too
-    small or too large. Other penalties, such as `lambda_2`, stay as they are. Exact and
-    refined codes are more or less than the encoder's at the same strength: with
-    `transform_method="exact"`, or two `refine_steps` and more, `fit` ends by finding one at which
-    they are as many on up to 4,096 training rows. `partial_fit` does not: after it, they have the
-    strength of training, until `match_l0` is called. (`debias` and a single step of refinement
-    only take codes away from the encoder's: L0 ends below the target. As `debias="thresholded"`
-    takes most of them, it is refused there.)
+    small or too large. (Overfitted, codes of new rows are more: after 60 epochs on 1,400 digits, L0
+    was within 4 % on these, and 8 to 11 % above on others.) Other penalties, such as `lambda_2`,
+    stay as they are. Exact and refined codes are more or less than the encoder's at the same
+    strength: with `transform_method="exact"`, or two `refine_steps` and more, `fit` ends by finding
+    one at which they are as many on up to 4,096 training rows. `partial_fit` does not: after it,
+    they have the strength of training, until `match_l0` is called. (`debias` and a single step of
+    refinement only take codes away from the encoder's: L0 ends below the target. As
+    `debias="thresholded"` takes most of them, it is refused there.)
 """,
     "{penalised_attributes}": """
 lambda_1_ : float

@@ -315,3 +315,15 @@ def test_all_parts_are_run_each_in_a_process_of_its_own(monkeypatch, tmp_path):
     assert all(args.quick and args.threads == 1 and args.out == tmp_path for args in parsed)
     steps = [(args.setting, args.precision) for args in parsed if args.part == "steps"]
     assert steps == [("S", "highest"), ("S", "medium"), ("M", "highest"), ("wide", "highest")]
+
+
+def test_the_page_is_what_the_data_say():
+    root = Path(__file__).parents[2]
+    text = (root / "docs" / "performance.md").read_text()
+    found = [json.loads(file.read_text()) for file in (root / "docs/data/performance").glob("*")]
+    ours = [result for result in found if "part" in result]
+    # What ran on a GPU has a form of its own.
+    assert len(ours) == len(found) - 1 > 10
+    for result in ours:
+        name = key(result)
+        assert f"<!-- begin {name} -->\n{render(result)}\n<!-- end {name} -->" in text
