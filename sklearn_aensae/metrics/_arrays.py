@@ -21,6 +21,11 @@ _BATCH_ENTRIES = 2**17
 def check_rows(array: Any, name: str, *, accept_sparse: bool = False) -> Any:
     """Return `array` as a finite (rows, columns) ndarray, or as CSR where that is accepted."""
     if isinstance(array, torch.Tensor):
+        if array.layout is not torch.strided:
+            raise TypeError(
+                f"{name} is a tensor of layout {array.layout}; give a dense one (to_dense), or "
+                "codes as a SciPy CSR array."
+            )
         array = array.detach().cpu()
         # NumPy has no bfloat16.
         array = (array.float() if array.dtype == torch.bfloat16 else array).numpy()

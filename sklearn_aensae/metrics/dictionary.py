@@ -32,6 +32,8 @@ def mutual_coherence(components: Array) -> float:
 
     Raises
     ------
+    TypeError
+        If `components` is sparse.
     ValueError
         If `components` is not two-dimensional, is empty, or holds NaN or infinity.
 
@@ -108,6 +110,8 @@ def dictionary_recovery(
 
     Raises
     ------
+    TypeError
+        If an array is sparse.
     ValueError
         If an array is not two-dimensional, is empty, holds NaN or infinity, or if the two differ
         in `n_features`.

@@ -60,6 +60,8 @@ def coherence(dictionary: Array) -> Coherence:
 
     Raises
     ------
+    TypeError
+        If `dictionary` is sparse.
     ValueError
         If `dictionary` is not two-dimensional, is empty, or holds NaN or infinity.
 

@@ -69,6 +69,8 @@ def active_gram_spectrum(dictionary: Array, support: npt.ArrayLike) -> GramSpect
 
     Raises
     ------
+    TypeError
+        If `dictionary` is sparse.
     ValueError
         If `dictionary` is not two-dimensional and finite, or `support` is empty, names a component
         twice or one that does not exist.

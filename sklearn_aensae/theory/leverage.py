@@ -35,6 +35,8 @@ def cross_leverage(dictionary: Array, support: npt.ArrayLike) -> Floats:
 
     Raises
     ------
+    TypeError
+        If `dictionary` is sparse.
     ValueError
         If `dictionary` is not two-dimensional and finite, or `support` is empty, names a component
         twice or one that does not exist.

@@ -40,7 +40,7 @@ def lipschitz_bound(dictionary: Array, lambda_2: float) -> float:
     Raises
     ------
     TypeError
-        If `lambda_2` is not a number.
+        If `lambda_2` is not a number, or `dictionary` is sparse.
     ValueError
         If `dictionary` is not two-dimensional and finite, or `lambda_2` is negative.
 
@@ -102,7 +102,7 @@ def support_lipschitz(dictionary: Array, support: npt.ArrayLike, lambda_2: float
     Raises
     ------
     TypeError
-        If `lambda_2` is not a number.
+        If `lambda_2` is not a number, or `dictionary` is sparse.
     ValueError
         If `dictionary` is not two-dimensional and finite, `support` is empty, names a component
         twice or one that does not exist, or `lambda_2` is negative.

@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+import torch
 from scipy import sparse
 
 from sklearn_aensae.metrics import code_error, support_recovery
@@ -82,3 +83,9 @@ def test_a_matching_pairs_components(measure, matching):
         measure(np.ones((5, 3)), np.ones((5, 4)), matching)
     with pytest.raises(ValueError, match="columns"):
         measure(np.ones((5, 3)), np.ones((5, 4)))
+
+
+def test_sparse_tensors_are_refused_by_name():
+    codes = torch.eye(3).to_sparse()
+    with pytest.raises(TypeError, match=r"codes is a tensor of layout torch.sparse_coo; give a de"):
+        check_rows(codes, "codes", accept_sparse=True)
