@@ -141,7 +141,7 @@ class BaseSAE(
         """Whether codes are those of the encoder."""
         return True
 
-    def _check_together(self) -> None:
+    def _check_parameters(self) -> None:
         """Refuse, as training begins, parameters that do not go with each other."""
 
     def _check_source(self, source: Source) -> None:

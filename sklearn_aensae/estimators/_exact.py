@@ -222,7 +222,7 @@ class ExactCodingSAE(PenalisedSAE):
             f"refine_steps >= 2; got {self.transform_method!r} and {self.refine_steps}."
         )
 
-    def _check_together(self) -> None:
+    def _check_parameters(self) -> None:
         self._check_refinement()
         self._check_thresholding()
 

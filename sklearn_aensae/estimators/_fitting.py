@@ -58,7 +58,7 @@ MISSED = 1.25
 def fit(estimator: "BaseSAE", X: Any, y: Any) -> None:
     """Train from the start, or from a checkpoint, to the end."""
     validate_params(estimator)
-    estimator._check_together()
+    estimator._check_parameters()
     with unchanged_if_refused(estimator):
         device, dtype = resolve_device(estimator.device), getattr(torch, estimator.dtype)
         source = estimator._make_source(X, y, device, dtype, reset=True)
@@ -91,7 +91,7 @@ def fit(estimator: "BaseSAE", X: Any, y: Any) -> None:
 def partial_fit(estimator: "BaseSAE", X: Any, y: Any) -> None:
     """Train for one pass over some rows."""
     validate_params(estimator)
-    estimator._check_together()
+    estimator._check_parameters()
     _files.refuse_checkpoints(estimator)
     is_new = not hasattr(estimator, "net_")
     # Callbacks are those that training began with.

@@ -55,7 +55,7 @@ def check_together(estimators: Iterable[Any]) -> list[BaseSAE]:
                 f"{type(sae).__name__}."
             )
         validate_params(sae)
-        sae._check_together()
+        sae._check_parameters()
         _check_start(i, sae)
         _check_same(i, sae, saes[0])
     _check_no_object_twice("is the same object as", enumerate(saes))
