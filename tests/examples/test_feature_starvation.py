@@ -22,6 +22,7 @@ def test_the_page_is_what_the_data_say(tmp_path, monkeypatch):
     chapter.main()
     assert plt.imread(chapter.FIGURE).shape[2] == 4
     tables = [chapter.spiked_table(), chapter.initialisation_table(), chapter.front_table()]
+    tables.append(chapter.start_table())
     original = (ROOT / "docs" / "feature_starvation.md").read_text()
     assert all(table in page.read_text() and table in original for table in tables)
 
