@@ -20,6 +20,9 @@ SILENT = "silent on held-out rows"
 BEST_AEN = "0.9 AEN 0.001/0.0001/0.5/0.9999/0.05"
 BEST_ELASTIC_NET = "0.9 ENet 0.005/0.0005"
 
+STARTS = {"the paper's": "reproduction", '`init="data"`': "reproduction_data"}
+"""Where runs of 50,000 steps are that begin from either start."""
+
 DRAWN = {
     "AdaptiveElasticNetSAE": "C3:",
     "AdaptiveElasticNetSAE, exact": "C3--",
@@ -91,7 +94,7 @@ def start_table() -> str:
     heads = "rho .9 | start | seeds | dead | EV | active | F1 | cosine to the truth, centred"
     lines = [f"| {heads} |", "|---" * 8 + "|"]
     for row in (BEST_AEN, BEST_ELASTIC_NET):
-        for start, name in (("the paper's", "reproduction"), ('`init="data"`', "reproduction_data")):
+        for start, name in STARTS.items():
             runs = [run for run in read(name) if run["row"] == row]
             figures = (("dead", 1, " %"), ("EV", 2, ""), ("L0", 1, ""), ("F1", 2, ""))
             cells = [span(runs, *figure) for figure in figures]
@@ -102,7 +105,7 @@ def start_table() -> str:
         "The best published adaptive elastic net and elastic net, with their other options and all",
         "50,000 steps; dead: fired on no row of the last 10,000 steps",
         "([data](data/reproduction.json), [data](data/reproduction_data.json)).",
-        "`python -m examples.reproduce_paper --init data --rows \"0.9 AEN\"` makes one of them.",
+        '`python -m examples.reproduce_paper --init data --rows "0.9 AEN"` makes one of them.',
     )
     return "\n".join([*lines, "", *said])
 
