@@ -11,6 +11,14 @@ from scipy import sparse
 from torch import Tensor
 
 from sklearn_aensae.estimators._fitted import read_module
+from sklearn_aensae.estimators._results import (
+    as_stored,
+    empty_like,
+    sparse_dtype,
+    store,
+    store_codes,
+    zeros_like,
+)
 from sklearn_aensae.estimators._units import Units, mean_units, units_of
 from sklearn_aensae.estimators._validation import Data
 from sklearn_aensae.kernels import (
@@ -32,7 +40,6 @@ if TYPE_CHECKING:
 
 __all__ = [
     "CHUNK_BYTES",
-    "as_stored",
     "decode",
     "encode",
     "encode_csr",
@@ -46,7 +53,6 @@ __all__ = [
 CHUNK_BYTES = 2**25
 """Size of the largest temporary: about what stays in cache, and small on any device."""
 
-FLOAT16_MAX = float(np.finfo(np.float16).max)
 
 LEAST_ROWS = 128
 """Rows of a chunk below which products would slow down, however wide the code."""
@@ -73,19 +79,19 @@ def encode(
     n_components = estimator.n_components_ if features is None else len(features)
     shape, module = (len(X), n_components), read_module(estimator)
     if estimator._asks_encoder() and module.activation.elementwise:
-        result = _empty_like(X, shape)
+        result = empty_like(X, shape)
         for rows, block in _iter_elementwise(estimator, module, X, features):
-            _store(result, rows, block)
+            store(result, rows, block)
         return result
-    result = _zeros_like(X, shape)
+    result = zeros_like(X, shape)
     for rows, _, codes, units in _iter_codes(estimator, module, X):
-        _store_codes(result, rows, units.codes(codes), features)
+        store_codes(result, rows, units.codes(codes), features)
     return result
 
 
 def encode_csr(estimator: "BaseSAE", X: Rows, features: Integers | None = None) -> sparse.csr_array:
     """Codes of all rows as CSR, from the active sets of chunks."""
-    values, columns = _Growing(_sparse_dtype(X)), _Growing(np.int32)
+    values, columns = _Growing(sparse_dtype(X)), _Growing(np.int32)
     counts = [np.zeros(1, dtype=np.int64)]
     for _, _, codes, units in _iter_codes(estimator, read_module(estimator), X):
         block = units.codes(codes).csr()
@@ -149,9 +155,9 @@ def _iter_elementwise(
 
 def reconstruct(estimator: "BaseSAE", X: Rows) -> Data:
     """Reconstructions of all rows, each with its own scale."""
-    result = _empty_like(X, (len(X), len(estimator.decoder_bias_)))
+    result = empty_like(X, (len(X), len(estimator.decoder_bias_)))
     for rows, _, _, reconstruction in iter_reconstructions(estimator, X):
-        _store(result, rows, reconstruction)
+        store(result, rows, reconstruction)
     return result
 
 
@@ -200,12 +206,12 @@ def decode(estimator: "BaseSAE", codes: Data | sparse.csr_array) -> Data:
     """Reconstructions from codes in the units of the input."""
     decoder, units = read_module(estimator).decoder, mean_units(estimator)
     n_outputs = len(decoder.bias)
-    result = _empty_like(codes, (codes.shape[0], n_outputs))
+    result = empty_like(codes, (codes.shape[0], n_outputs))
     with _working(estimator) as workspace:
         for rows in _chunks(codes.shape[0], max(codes.shape[1], n_outputs)):
             with workspace.step():
                 block = units.trained(_to_codes(estimator, codes[rows]))
-                _store(result, rows, units.outputs(decoder(block)))
+                store(result, rows, units.outputs(decoder(block)))
     return result
 
 
@@ -263,68 +269,3 @@ def _chunks(n_rows: int, width: int) -> Iterator[slice]:
     """Slices of rows whose widest temporary, `width` numbers per row, takes CHUNK_BYTES."""
     size = max(LEAST_ROWS, CHUNK_BYTES // (4 * width))
     return (slice(start, min(start + size, n_rows)) for start in range(0, n_rows, size))
-
-
-def _empty_like(data: Rows | sparse.csr_array, shape: tuple[int, ...]) -> Data:
-    """Uninitialised array or tensor of the kind, float type and device of `data`."""
-    if isinstance(data, Tensor):
-        return torch.empty(shape, dtype=data.dtype, device=data.device)
-    return np.empty(shape, dtype=data.dtype)
-
-
-def _zeros_like(data: Rows, shape: tuple[int, ...]) -> Data:
-    """Zeros of the kind, float type and device of `data`."""
-    if isinstance(data, Tensor):
-        return torch.zeros(shape, dtype=data.dtype, device=data.device)
-    return np.zeros(shape, dtype=data.dtype)
-
-
-def _store_codes(result: Data, rows: slice, codes: Codes, features: Integers | None) -> None:
-    """Write a block of codes into a result of zeros: of few codes, nothing but these."""
-    if features is not None or not isinstance(codes, ActiveCodes):
-        dense = codes.dense()
-        _store(result, rows, dense if features is None else dense[:, features])
-        return
-    _refuse_overflow(result, codes.values)
-    target = result[rows] if isinstance(result, Tensor) else torch.from_numpy(result[rows])
-    where = (part.to(target.device) for part in (codes.pattern.rows, codes.pattern.columns))
-    target.index_put_(tuple(where), codes.values.to(target))
-
-
-def _store(result: Data, rows: slice, block: Tensor) -> None:
-    """Write a block of rows from the device into the result."""
-    _refuse_overflow(result, block)
-    if isinstance(result, Tensor):
-        result[rows] = block.to(result.device, result.dtype)
-    else:
-        result[rows] = block.cpu().numpy()
-
-
-def as_stored(result: Rows, block: Tensor) -> Data:
-    """Return what `_store` would leave of a block in such a result: the block itself if it can."""
-    _refuse_overflow(result, block)
-    if isinstance(result, Tensor):
-        return block.to(result.device, result.dtype)
-    return block.cpu().numpy().astype(result.dtype, copy=False)
-
-
-def _refuse_overflow(result: Rows, block: Tensor) -> None:
-    """Refuse values that are too large for a result in float16.
-
-    Raises
-    ------
-    ValueError
-        If there is one.
-    """
-    if str(result.dtype) in {"float16", "torch.float16"} and block.numel():
-        largest = float(block.abs().max())
-        if largest > FLOAT16_MAX:
-            raise ValueError(
-                f"Results of up to {largest:.3g} do not fit into float16, the dtype of the input, "
-                f"which ends at {FLOAT16_MAX:,.0f}; give it as float32."
-            )
-
-
-def _sparse_dtype(X: Rows) -> type[np.floating]:
-    """Float type of CSR codes: that of `X`, or float32 where SciPy has no such type."""
-    return np.float64 if str(X.dtype) in {"float64", "torch.float64"} else np.float32

@@ -43,6 +43,7 @@ class DelegatingMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
             refuse_frames(self)
         return self.best_estimator_.transform(X, features)
 
+    # scikit-learn gives its decorators no types.
     @available_if(_can_encode)  # type: ignore[untyped-decorator]
     def encode(self, X: Any, method: str | None = None) -> Any:
         """Encode rows by a method of one's choice, as `best_estimator_` does.

@@ -11,7 +11,8 @@ from sklearn.base import clone
 from sklearn.utils import check_random_state
 
 from sklearn_aensae.estimators import AdaptiveElasticNetSAE, BaseSAE
-from sklearn_aensae.estimators._coding import as_stored, iter_reconstructions
+from sklearn_aensae.estimators._coding import iter_reconstructions
+from sklearn_aensae.estimators._results import as_stored
 from sklearn_aensae.estimators._validation import validate_rows, validate_X
 from sklearn_aensae.metrics import CodeStatistics, ReconstructionStatistics
 from sklearn_aensae.model_selection._strengths import as_strengths
